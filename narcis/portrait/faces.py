@@ -2,11 +2,12 @@
 
 Coordinates are (x, y) in pixels, those of a pixel being its index, as OpenCV's warps have it.
 """
+
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -47,7 +48,7 @@ CHIN, NOSE_TIP, MOUTH_L, MOUTH_R = 16, 74, 86, 92
 class Landmarks:
     """106 points of one face, float32 [106, 2], in pixels of the picture they belong to."""
 
-    points: Float[np.ndarray, "106 2"]
+    points: Points
 
     def __post_init__(self) -> None:
         if self.points.shape != (106, 2):
@@ -63,17 +64,17 @@ class Landmarks:
         return np.stack([*eyes, *self.points[[NOSE_TIP, MOUTH_L, MOUTH_R]]])
 
     @property
-    def eyes(self) -> Float[np.ndarray, "2"]:
+    def eyes(self) -> Float[np.ndarray, " 2"]:
         """The middle of the two eyes."""
         return self.five[:2].mean(0)
 
     @property
-    def axis(self) -> Float[np.ndarray, "2"]:
+    def axis(self) -> Float[np.ndarray, " 2"]:
         """From the middle of the eyes to the middle of the mouth: down, for the face."""
         return self.five[3:].mean(0) - self.eyes
 
     def moved(self, matrix: Affine) -> Landmarks:
-        return Landmarks(np.float32(self.points @ matrix[:, :2].T + matrix[:, 2]))
+        return Landmarks(np.asarray(self.points @ matrix[:, :2].T + matrix[:, 2], np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class Face:
     box: tuple[float, float, float, float]  # left, top, right, bottom
     score: float
     landmarks: Landmarks
-    embedding: Float[np.ndarray, "d"]
+    embedding: Float[np.ndarray, " d"]
     sex: Literal["woman", "man"]
 
     @property
@@ -93,6 +94,7 @@ class Face:
         return min(right - left, bottom - top)
 
 
+@runtime_checkable
 class Analyser(Protocol):
     """Whatever finds faces."""
 
@@ -108,7 +110,7 @@ class Analyser(Protocol):
 
 
 def sitter_face(picture: Image.Image, analyser: Analyser) -> Face:
-    """The one face of a photo or painting; BadInput where there is none, several, or one too small to tell who it is."""
+    """The one face of a picture; BadInput where there is none, several, or one too small to tell who it is."""
     faces = analyser.analyse(np.asarray(picture.convert("RGB")))
     if not faces:
         raise BadInput("no face is found in the picture; take one from the front, in even light", faces=0)
@@ -116,7 +118,9 @@ def sitter_face(picture: Image.Image, analyser: Analyser) -> Face:
         raise BadInput(f"{len(faces)} faces are in the picture; crop it to the one that is meant", faces=len(faces))
     if faces[0].size < SMALLEST:
         size = round(faces[0].size)
-        raise BadInput(f"the face is {size} px wide; it must be {SMALLEST} px: take a closer or larger picture", size=size)
+        raise BadInput(
+            f"the face is {size} px wide; it must be {SMALLEST} px: take a closer or larger picture", size=size
+        )
     return faces[0]
 
 
@@ -156,7 +160,7 @@ def upright(landmarks: Landmarks, context: float = CONTEXT) -> Affine:
     down, scale = axis / length, 1 / (context * length)
     turn = scale * np.array([[down[1], -down[0]], [down[0], down[1]]])
     move = 0.5 - turn @ (landmarks.eyes + SINK * axis)
-    return np.float32(np.column_stack([turn, move]))
+    return np.column_stack([turn, move]).astype(np.float32)
 
 
 def crop(picture: Image.Image, landmarks: Landmarks, size: int, context: float = CONTEXT) -> Crop:
@@ -228,7 +232,7 @@ def on_painting(change: Float[Tensor, "1 1 h w"], crop: Crop, size: tuple[int, i
 
 
 def window(crop: Crop, size: tuple[int, int]) -> tuple[tuple[slice, slice] | None, Affine]:
-    """The part of a picture of `size` that the crop may touch, None where they miss; from crop pixels to that part's."""
+    """The part of a picture of `size` that the crop may touch (None: they miss); from crop pixels to that part's."""
     left, top = np.maximum(np.floor(crop.corners.min(0)).astype(int) - 1, 0)
     right, bottom = np.minimum(np.ceil(crop.corners.max(0)).astype(int) + 2, size)
     back = crop.back.copy()

@@ -1,4 +1,5 @@
 """Photos as they come in, and pictures as tensors."""
+
 from __future__ import annotations
 
 import hashlib
@@ -77,8 +78,9 @@ def check(name: str, picture: Image.Image) -> None:
     if picture.width * picture.height > MEGAPIXELS * 1_000_000:
         raise too_large(name, f"{picture.width * picture.height / 1e6:.0f}")
     # MPO is a phone's JPEG with further views behind the first; that is no animation.
-    if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
-        raise BadInput(f"{name} is an animation of {getattr(picture, 'n_frames')} pictures; send one still picture")
+    frames = getattr(picture, "n_frames", 1)
+    if frames > 1 and picture.format != "MPO":
+        raise BadInput(f"{name} is an animation of {frames} pictures; send one still picture")
 
 
 def too_large(name: str, megapixels: str) -> BadInput:

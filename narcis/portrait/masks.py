@@ -3,6 +3,7 @@
 Shapes are drawn in the face's own frame: the origin is the middle of the eyes, u points to the picture's right, v down,
 and the unit is the way from eyes to mouth.  A recipe therefore means the same at every resolution.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -110,11 +111,11 @@ class Frame:
     @property
     def turn(self) -> Float[np.ndarray, "2 2"]:
         """Rows: one unit of u and one of v, in pixels."""
-        x, y = self.landmarks.axis
+        x, y = self.landmarks.axis.tolist()
         return np.array([[y, -x], [x, y]])
 
     def inward(self, points: np.ndarray) -> np.ndarray:
-        return (points - self.landmarks.eyes) @ np.linalg.inv(self.turn)
+        return (points - self.landmarks.eyes).astype(np.float64) @ np.linalg.inv(self.turn)
 
     def outward(self, points: np.ndarray) -> np.ndarray:
         return points @ self.turn + self.landmarks.eyes
@@ -158,7 +159,7 @@ def dome(middle: float, base: float, half: float, top: float) -> np.ndarray:
 
 
 def hull_of(points: np.ndarray) -> np.ndarray:
-    return cv2.convexHull(np.float32(points))[:, 0]
+    return cv2.convexHull(points.astype(np.float32))[:, 0]
 
 
 def filled(outlines: list[np.ndarray]) -> Region:

@@ -1,4 +1,5 @@
 """What a portrait is judged by: likeness, what changed outside the map, sharpness, noise."""
+
 from __future__ import annotations
 
 import math
@@ -13,7 +14,7 @@ from narcis.portrait.faces import Landmarks
 from narcis.portrait.masks import face_outline
 
 
-def likeness(a: Float[np.ndarray, "d"], b: Float[np.ndarray, "d"]) -> float:
+def likeness(a: Float[np.ndarray, " d"], b: Float[np.ndarray, " d"]) -> float:
     """Cosine of two face embeddings, -1 to 1; what counts as the same person is up to the recogniser."""
     norms = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(np.dot(a, b)) / norms if norms else 0.0

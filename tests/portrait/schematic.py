@@ -1,4 +1,5 @@
 """A schematic face: 106 landmarks known by hand, for tests that need no painter."""
+
 import numpy as np
 
 from narcis.portrait.faces import Landmarks
@@ -8,7 +9,7 @@ def face_at(x: float = 128, y: float = 112, unit: float = 44, degrees: float = 0
     """The middle of its eyes at (x, y) px, its mouth `unit` px below, turned clockwise."""
     t = np.deg2rad(degrees)
     turn = unit * np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]])
-    return Landmarks(np.float32(points() @ turn + [x, y]))
+    return Landmarks((points() @ turn + [x, y]).astype(np.float32))
 
 
 def points() -> np.ndarray:
@@ -23,7 +24,9 @@ def contour() -> np.ndarray:
 
 def brow(side: int) -> np.ndarray:
     outwards, back = np.linspace(0.2, 0.85, 5), np.linspace(0.75, 0.3, 4)
-    return np.concatenate([np.stack([side * outwards, -0.35 + 0 * outwards], 1), np.stack([side * back, -0.28 + 0 * back], 1)])
+    return np.concatenate(
+        [np.stack([side * outwards, -0.35 + 0 * outwards], 1), np.stack([side * back, -0.28 + 0 * back], 1)]
+    )
 
 
 def eye(x: float) -> np.ndarray:

@@ -21,13 +21,17 @@ def smooth_painting(width: int = 256, height: int = 256, seed: int = 0) -> Image
     """Clouds: detail that both resamplings can carry, so that what is lost is the code's fault."""
     noise = np.random.default_rng(seed).standard_normal((height, width, 3))
     clouds = cv2.GaussianBlur(noise, (0, 0), 5)
-    return Image.fromarray((128 + 40 * clouds / clouds.std()).clip(0, 255).astype(np.uint8))
+    return Image.fromarray((128 + 25 * clouds / clouds.std()).clip(0, 255).astype(np.uint8))
 
 
 def disc(size: int = 256, radius: float = 0.4) -> torch.Tensor:
     """A map: 1 in the middle, softly to 0 before the border."""
     y, x = np.mgrid[0:size, 0:size] / size - 0.5
     return torch.from_numpy(((radius - np.hypot(x, y)) / 0.15).clip(0, 1)).float()[None, None]
+
+
+def same(a: Image.Image, b: Image.Image) -> bool:
+    return np.array_equal(np.asarray(a), np.asarray(b))
 
 
 def bytes_of(picture: Image.Image) -> np.ndarray:
@@ -40,7 +44,9 @@ class Known:
     name, licence = "known", "Apache-2.0"
 
     def __init__(self, *sizes: float):
-        self.faces = [Face((0.0, 0.0, s, s), 0.9, face_at(), np.zeros(4, np.float32), "man") for s in sizes]
+        self.faces = [
+            Face((0.0, 0.0, float(s), float(s)), 0.9, face_at(), np.zeros(4, np.float32), "man") for s in sizes
+        ]
 
     def analyse(self, picture: np.ndarray) -> list[Face]:
         assert picture.dtype == np.uint8 and picture.shape[2] == 3
@@ -64,7 +70,9 @@ def test_landmarks_of_another_number_are_refused():
 
 
 # ---------------------------------------------------------------------------------------------- the sitter
-@pytest.mark.parametrize("sizes, words", [((), "no face"), ((90, 80, 70), "3 faces"), ((20,), "20 px")], ids=["none", "several", "tiny"])
+@pytest.mark.parametrize(
+    "sizes, words", [((), "no face"), ((90, 80, 70), "3 faces"), ((20,), "20 px")], ids=["none", "several", "tiny"]
+)
 def test_a_photo_without_one_clear_face_is_refused_in_one_line(sizes: tuple, words: str):
     with pytest.raises(BadInput, match=words) as refused:
         sitter_face(smooth_painting(), Known(*sizes))
@@ -116,13 +124,13 @@ def test_shrinking_averages_rather_than_skips():
 
 def test_beyond_the_border_the_picture_is_reflected():
     seen = crop(Image.new("RGB", (200, 200), "teal"), face_at(10, 10, 60), 128)
-    assert np.array_equal(seen.image, Image.new("RGB", (128, 128), "teal"))
+    assert same(seen.image, Image.new("RGB", (128, 128), "teal"))
 
 
 def test_a_tilted_face_looks_as_the_upright_one_does():
     painting, upstanding = smooth_painting(400, 400), face_at(200, 190, 50)
     c, s = math.cos(0.6), math.sin(0.6)
-    turn = np.float32([[c, -s, 200 - c * 200 + s * 200], [s, c, 200 - s * 200 - c * 200]])
+    turn = np.array([[c, -s, 200 - c * 200 + s * 200], [s, c, 200 - s * 200 - c * 200]], np.float32)
     turned = Image.fromarray(cv2.warpAffine(np.asarray(painting), turn, (400, 400), flags=cv2.INTER_CUBIC))
     seen, wanted = crop(turned, upstanding.moved(turn), 256), crop(painting, upstanding, 256)
     assert np.allclose(seen.landmarks_in_crop.points, wanted.landmarks_in_crop.points, atol=0.05)
@@ -141,7 +149,7 @@ def test_an_unrefined_crop_comes_back_as_it_was(landmarks: Landmarks, size: int)
     difference = np.abs(bytes_of(back) - bytes_of(painting)).max(2)
     outside = on_painting(change, seen, painting.size)[0, 0].numpy() == 0
     assert difference[outside].max(initial=0) == 0
-    if seen.magnification > 0.8:  # a crop that shrank has lost detail for good
+    if seen.magnification >= 1:  # a crop that shrank has lost detail for good
         assert difference.max() <= 2
 
 
@@ -159,13 +167,13 @@ def test_whatever_was_painted_stays_inside_the_map(landmarks: Landmarks, seed: i
 def test_an_empty_map_changes_nothing():
     painting = smooth_painting()
     seen = crop(painting, face_at(), 256)
-    assert np.array_equal(paste(painting, Image.new("RGB", (256, 256)), seen, torch.zeros(1, 1, 256, 256)), painting)
+    assert same(paste(painting, Image.new("RGB", (256, 256)), seen, torch.zeros(1, 1, 256, 256)), painting)
 
 
 def test_a_crop_beside_the_picture_changes_nothing():
     painting = smooth_painting()
     seen = crop(painting, face_at(2000, 2000), 64)
-    assert np.array_equal(paste(painting, Image.new("RGB", (64, 64)), seen, disc(64)), painting)
+    assert same(paste(painting, Image.new("RGB", (64, 64)), seen, disc(64)), painting)
 
 
 def test_the_middle_of_the_map_shows_the_refined_picture():
@@ -184,7 +192,7 @@ def checked(painting: Image.Image) -> tuple[Image.Image, Crop]:
 def test_a_shift_of_colour_is_taken_back():
     """Autoencoders tint; the seam tells by how much."""
     painting, seen = checked(smooth_painting())
-    tinted = Image.fromarray((bytes_of(seen.image) + [9, -7, 4]).clip(0, 255).astype(np.uint8))
+    tinted = Image.fromarray((bytes_of(seen.image) + np.array([9, -7, 4])).clip(0, 255).astype(np.uint8))
     back = paste(painting, tinted, seen, disc())
     difference = np.abs(bytes_of(back) - bytes_of(painting))
     assert difference.mean() < 1 and np.percentile(difference, 99.9) <= 3
@@ -222,4 +230,4 @@ def test_pasting_leaves_its_inputs_alone():
     painting, seen = checked(smooth_painting())
     before = np.array(painting)
     paste(painting, Image.new("RGB", (256, 256)), seen, disc())
-    assert np.array_equal(before, painting)
+    assert np.array_equal(before, np.asarray(painting))

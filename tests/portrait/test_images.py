@@ -26,6 +26,14 @@ def halves(width: int = 40, height: int = 20) -> Image.Image:
     return picture
 
 
+def same(a: Image.Image, b: Image.Image) -> bool:
+    return np.array_equal(np.asarray(a), np.asarray(b))
+
+
+def close(picture: Image.Image, colour: tuple[int, int, int], levels: int = 2) -> bool:
+    return bool(np.abs(np.asarray(picture, int) - colour).max() <= levels)
+
+
 def header_only(width: int, height: int) -> bytes:
     """A PNG that promises width × height pixels and holds none."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
@@ -35,8 +43,8 @@ def header_only(width: int, height: int) -> bytes:
 
 def test_a_png_comes_back_pixel_by_pixel(tmp_path: Path):
     (tmp_path / "a.png").write_bytes(saved(halves()))
-    assert np.array_equal(open_photo(tmp_path / "a.png"), halves())
-    assert np.array_equal(open_photo(str(tmp_path / "a.png")), halves())
+    assert same(open_photo(tmp_path / "a.png"), halves())
+    assert same(open_photo(str(tmp_path / "a.png")), halves())
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
@@ -45,7 +53,10 @@ def test_each_format_opens_as_rgb(format: str):
     assert (photo.mode, photo.size) == ("RGB", (40, 20))
 
 
-@pytest.mark.parametrize("orientation, size, top_left", [(1, (40, 20), "red"), (3, (40, 20), "blue"), (6, (20, 40), "red"), (8, (20, 40), "blue")])
+@pytest.mark.parametrize(
+    "orientation, size, top_left",
+    [(1, (40, 20), "red"), (3, (40, 20), "blue"), (6, (20, 40), "red"), (8, (20, 40), "blue")],
+)
 def test_exif_turns_the_photo_upright(orientation: int, size: tuple, top_left: str):
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -54,7 +65,7 @@ def test_exif_turns_the_photo_upright(orientation: int, size: tuple, top_left: s
     assert photo.getpixel((2, 2)) == Image.new("RGB", (1, 1), top_left).getpixel((0, 0))
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_exif_that_makes_no_sense_is_passed_over():
     assert open_photo(saved(halves(), "JPEG", exif=b"Exif\0\0MM\0*rubbish rubbish")).size == (40, 20)
 
@@ -76,8 +87,7 @@ def test_a_transparent_palette_entry_is_white_too():
 
 def test_cmyk_becomes_rgb():
     photo = open_photo(saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG"))
-    red, green, blue = photo.getpixel((4, 4))
-    assert red > 240 and green < 15 and blue < 15
+    assert close(photo, (255, 0, 0), 15)
 
 
 def test_sixteen_bits_keep_their_tones_rather_than_turn_white():
@@ -100,13 +110,9 @@ def test_a_colour_profile_is_obeyed():
     assert close(open_photo(saved(red, icc_profile=b"no profile")), (255, 0, 0))
 
 
-def close(picture: Image.Image, colour: tuple[int, int, int]) -> bool:
-    return bool(np.abs(np.asarray(picture, int) - colour).max() <= 2)
-
-
 def test_a_phones_jpeg_with_two_views_shows_the_first():
     mpo = saved(halves(), "MPO", save_all=True, append_images=[Image.new("RGB", (40, 20), "green")])
-    assert open_photo(mpo).getpixel((2, 2))[0] > 240
+    assert close(open_photo(mpo).crop((0, 0, 8, 8)), (255, 0, 0), 15)
 
 
 def animation() -> bytes:
@@ -127,7 +133,18 @@ def animation() -> bytes:
         (header_only(12_000, 8_000), "at most 40"),
         (header_only(8_000, 6_000), "48 megapixels; at most 40"),
     ],
-    ids=["empty", "text", "gif", "truncated jpeg", "truncated png", "truncated webp", "animated", "200 MP", "96 MP", "48 MP"],
+    ids=[
+        "empty",
+        "text",
+        "gif",
+        "truncated jpeg",
+        "truncated png",
+        "truncated webp",
+        "animated",
+        "200 MP",
+        "96 MP",
+        "48 MP",
+    ],
 )
 def test_a_bad_photo_is_refused_in_one_line(data: bytes, words: str):
     with pytest.raises(BadInput, match=words) as refused:
@@ -137,9 +154,9 @@ def test_a_bad_photo_is_refused_in_one_line(data: bytes, words: str):
 
 def test_a_message_names_the_file(tmp_path: Path):
     (tmp_path / "poem.jpg").write_text("roses are red")
-    with pytest.raises(BadInput, match="poem.jpg"):
+    with pytest.raises(BadInput, match=r"poem\.jpg"):
         open_photo(tmp_path / "poem.jpg")
-    with pytest.raises(NotFound, match="gone.jpg"):
+    with pytest.raises(NotFound, match=r"gone\.jpg"):
         open_photo(tmp_path / "gone.jpg")
     with pytest.raises(BadInput, match="directory"):
         open_photo(tmp_path)
@@ -155,7 +172,7 @@ def test_pictures_survive_the_way_through_tensors():
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8))
     tensor = to_tensor(picture)
     assert tensor.shape == (1, 3, 5, 7) and tensor.dtype == torch.float32 and tensor.abs().max() <= 1
-    assert np.array_equal(to_image(tensor)[0], picture)
+    assert same(to_image(tensor)[0], picture)
 
 
 def test_to_image_clips_what_lies_outside():

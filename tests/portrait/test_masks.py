@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ unit = st.floats(0, 1)
 weights = st.fixed_dictionaries({name: unit for name in (*OUTER, *FEATURES)})
 levels = st.tuples(unit, unit).map(sorted).map(lambda pair: {"floor": pair[0], "ceiling": pair[1]})
 recipes = st.builds(
-    lambda w, l, **rest: MaskRecipe(**w, **l, **rest),
+    lambda weights, levels, **rest: MaskRecipe(**weights, **levels, **rest),
     weights,
     levels,
     grow=st.floats(0, 0.4),
@@ -21,7 +23,12 @@ recipes = st.builds(
     curve=st.floats(0.3, 3),
 )
 tilted = st.builds(face_at, unit=st.floats(30, 55), degrees=st.floats(-20, 20), x=st.floats(110, 146))
-ONLY = dict.fromkeys((*OUTER, *FEATURES), 0.0)
+
+
+def only(**rest: Any) -> MaskRecipe:
+    """A recipe of nothing but what is named."""
+    values: dict[str, Any] = {**dict.fromkeys((*OUTER, *FEATURES), 0.0), **rest}
+    return MaskRecipe(**values)
 
 
 def in_crop(size: int = 256) -> Landmarks:
@@ -40,7 +47,7 @@ def at(change: torch.Tensor, points: np.ndarray) -> np.ndarray:
 def test_a_map_lies_between_0_and_its_ceiling(recipe: MaskRecipe, landmarks: Landmarks):
     change = change_map(recipe, landmarks, 256)
     assert change.shape == (1, 1, 256, 256) and change.dtype == torch.float32
-    assert 0 <= change.min() and change.max() <= recipe.ceiling + 1e-6
+    assert change.min() >= 0 and change.max() <= recipe.ceiling + 1e-6
 
 
 @settings(max_examples=30, deadline=None)
@@ -71,7 +78,7 @@ def test_the_default_changes_the_whole_face_and_keeps_the_border():
 @pytest.mark.parametrize("name, parts", FEATURES.items())
 def test_a_feature_alone_changes_itself_alone(name: str, parts: tuple):
     landmarks = in_crop()
-    change = change_map(MaskRecipe(**ONLY | {name: 1.0, "feather": 0.05}), landmarks, 256)
+    change = change_map(only(**{name: 1.0}, feather=0.05), landmarks, 256)
     for part in parts:
         assert at(change, landmarks.region(part)).min() > 0.9
     assert at(change, landmarks.region("contour")).max() == 0
@@ -80,16 +87,15 @@ def test_a_feature_alone_changes_itself_alone(name: str, parts: tuple):
 
 def test_eyes_of_weight_0_are_kept_in_a_face_that_changes():
     landmarks = in_crop()
-    change = change_map(MaskRecipe(**ONLY | {"face": 1.0, "nose": 1.0, "mouth": 1.0, "brows": 1.0}), landmarks, 256)
+    change = change_map(only(face=1.0, nose=1.0, mouth=1.0, brows=1.0), landmarks, 256)
     assert at(change, landmarks.region("eye_l")).max() < 1e-6
     assert at(change, landmarks.region("nose")).min() > 0.99
 
 
 def test_hair_lies_about_the_face_and_neck_below_it():
     landmarks = in_crop()
-    hard = {"grow": 0.0, "feather": 0.0}
-    hair = change_map(MaskRecipe(**ONLY | hard | {"hair": 1.0}), landmarks, 256)
-    neck = change_map(MaskRecipe(**ONLY | hard | {"neck": 1.0}), landmarks, 256)
+    hair = change_map(only(hair=1.0, grow=0.0, feather=0.0), landmarks, 256)
+    neck = change_map(only(neck=1.0, grow=0.0, feather=0.0), landmarks, 256)
     crown = landmarks.eyes - 1.35 * landmarks.axis
     throat = landmarks.eyes + 1.75 * landmarks.axis
     assert at(hair, crown[None]) == 1 and at(neck, throat[None]) > 0.5
@@ -104,13 +110,13 @@ def test_a_map_means_the_same_at_every_resolution():
 def test_curve_and_levels_by_hand():
     """A weight of 0.5 under curve 2 is 0.25; from 0.2 to 0.8 that is 0.35."""
     landmarks = in_crop()
-    recipe = MaskRecipe(**dict.fromkeys((*OUTER, *FEATURES), 0.5), curve=2.0, floor=0.2, ceiling=0.8)
+    recipe = only(**dict.fromkeys((*OUTER, *FEATURES), 0.5), curve=2.0, floor=0.2, ceiling=0.8)
     assert at(change_map(recipe, landmarks, 256), landmarks.region("nose")) == pytest.approx(0.35, abs=1e-4)
     assert change_map(recipe, landmarks, 256)[0, 0, 0].max() == 0
 
 
 def test_a_recipe_of_nothing_keeps_everything():
-    assert change_map(MaskRecipe(**ONLY), in_crop(), 64).max() == 0
+    assert change_map(only(), in_crop(), 64).max() == 0
 
 
 def test_a_face_beyond_the_crop_does_no_harm():

@@ -43,7 +43,9 @@ def test_outside_refuses_a_map_of_another_size():
 
 def test_psnr_of_one_grey_level_is_48_decibel():
     """20 log10(255) = 48.13."""
-    assert psnr(Image.new("RGB", (4, 4), (7, 7, 7)), Image.new("RGB", (4, 4), (8, 8, 8))) == pytest.approx(48.13, abs=0.01)
+    assert psnr(Image.new("RGB", (4, 4), (7, 7, 7)), Image.new("RGB", (4, 4), (8, 8, 8))) == pytest.approx(
+        48.13, abs=0.01
+    )
     assert psnr(noisy(), noisy()) == math.inf
 
 
