@@ -82,23 +82,23 @@ class Recipe(Checked):
     """A portrait's whole cause.  Guidance ends after `guidance_end` of the steps; merge steps count text-only steps."""
 
     version: Literal[1] = 1
-    words: str = Field("", max_length=80)
+    words: str = Field(default="", max_length=80)
     idea: str = ""
     keywords: Strings = ()
     prompt: str = Field(min_length=1, max_length=2000)
-    negative_prompt: str = Field("", max_length=2000)  # "" asks for none, which SDXL encodes as zeros
+    negative_prompt: str = Field(default="", max_length=2000)  # "" asks for none, which SDXL encodes as zeros
     class_word: Literal["man", "woman", "person"] = "person"  # where identity enters the prompt
     seed: int = Field(ge=0, lt=2**32)
-    size: int | None = Field(None, ge=64, le=4096)  # px, a side; None is the model's own
+    size: int | None = Field(default=None, ge=64, le=4096)  # px, a side; None is the model's own
     schedule: str = "ays"
-    steps: int = Field(20, ge=1, le=150)
-    guidance: float = Field(4.0, ge=1, le=30)
+    steps: int = Field(default=20, ge=1, le=150)
+    guidance: float = Field(default=4.0, ge=1, le=30)
     guidance_end: Fraction = 0.8
-    merge_step: int | None = Field(None, ge=0, le=150)  # of Stage 1; None paints it without the sitter
-    detail_steps: int = Field(14, ge=1, le=150)
-    detail_merge_step: int = Field(0, ge=0, le=150)
-    detail_guidance: float = Field(4.0, ge=1, le=30)
-    identity_weight: float = Field(1.0, ge=0, le=2)
+    merge_step: int | None = Field(default=None, ge=0, le=150)  # of Stage 1; None paints it without the sitter
+    detail_steps: int = Field(default=14, ge=1, le=150)
+    detail_merge_step: int = Field(default=0, ge=0, le=150)
+    detail_guidance: float = Field(default=4.0, ge=1, le=30)
+    identity_weight: float = Field(default=1.0, ge=0, le=2)
     mask: MaskRecipe = MaskRecipe()
     model: str = "mini"
     weights: dict[str, str] = {}  # sha256 of every weight file by its path in the model's folder

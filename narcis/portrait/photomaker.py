@@ -3,6 +3,7 @@
 Li et al. 2023, arXiv 2312.04461; second version as published by TencentARC.  Every size comes from an `Encoding`,
 so the embedded model and the published one (543 M parameters) are the same class.
 """
+
 from __future__ import annotations
 
 import json
@@ -198,4 +199,5 @@ def clip_pixels(photo: Image.Image, size: int) -> Tensor:
     wide = photo.convert("RGB").resize((int(size * w / short), int(size * h / short)), Image.Resampling.BICUBIC)
     left, top = (wide.width - size) // 2, (wide.height - size) // 2
     pixels = np.asarray(wide.crop((left, top, left + size, top + size)), np.float32) / 255
-    return torch.from_numpy((pixels - np.float32(CLIP_MEAN)) / np.float32(CLIP_STD)).permute(2, 0, 1)
+    mean, std = np.array(CLIP_MEAN, np.float32), np.array(CLIP_STD, np.float32)
+    return torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from narcis.portrait import images, masks, sdxl, stages
-from narcis.portrait.faces import Crop, paste
+from narcis.portrait.faces import Crop
 from narcis.portrait.models import Model
 from narcis.portrait.sampling import Latents, Moment
 from narcis.recipe import Recipe
@@ -17,7 +17,7 @@ from narcis.recipe import Recipe
 
 def compose(model: Model, recipe: Recipe, identity: stages.Identity | None = None) -> Iterator[Moment]:
     """Stage 1 of one recipe; the sitter takes part only where the recipe has a merge step."""
-    joins = recipe.merge_step is not None and identity is not None
+    joins = [identity] if identity is not None and recipe.merge_step is not None else None
     return stages.compose(
         model,
         [recipe.prompt],
@@ -29,7 +29,7 @@ def compose(model: Model, recipe: Recipe, identity: stages.Identity | None = Non
         size=recipe.size,
         schedule=recipe.schedule,
         merge_step=recipe.merge_step if joins else None,
-        identities=[identity] if joins else None,
+        identities=joins,
     )
 
 
@@ -72,8 +72,3 @@ def picture(model: Model, clean: Latents) -> Image.Image:
     """The picture of one recipe's clean latents."""
     (decoded,) = images.to_image(sdxl.decode(model, clean))
     return decoded
-
-
-def portrait(model: Model, painting: Image.Image, clean: Latents, crop: Crop, change: Tensor) -> Image.Image:
-    """The painting with Stage 2's clean latents in the place of its crop."""
-    return paste(painting, picture(model, clean), crop, change)

@@ -1,7 +1,7 @@
 import hashlib
 import json
-from importlib.metadata import EntryPoint, EntryPoints
 import shutil
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 import torch
