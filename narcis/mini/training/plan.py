@@ -1,0 +1,175 @@
+"""The whole training, in order; every part is kept when done, so that it may be stopped at any minute.
+
+Parts and the minutes of two quiet cores they were given: recogniser 5, detector 5, landmarker 7, encoder 12,
+decoder 28, judge 5, the judge's recogniser 7, and the denoiser whatever time there is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from narcis.mini.analyser import Detector, Landmarker, MiniAnalyser
+from narcis.mini.domain import QUESTIONS
+from narcis.mini.judge import Judge
+from narcis.mini.recogniser import Recogniser
+from narcis.mini.training import crops, diffusion, export, faces, judge, recogniser, samples, shards, vae
+from narcis.mini.training.data import Pictures, read
+from narcis.mini.training.features import features
+from narcis.mini.training.latents import CHANNELS
+
+Say = Callable[[str], None]
+T = TypeVar("T", bound=nn.Module)
+TOP, BATCH, SEED = 1.5e-3, 32, 0
+WHOLE, CLOSE = (0.42, 0.35), (0.58, 0.92)  # share of the batch, and of that share how much shows the sitter
+SECOND = (20, 40, 64, 96)  # the judge's recogniser is another net than the one that conditions
+
+
+@dataclass(frozen=True)
+class Plan:
+    folder: Path
+    hours: float
+    device: str
+    sitters: int
+    scale: float
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def pictures(self, kind: str, most: int | None = None) -> Pictures:
+        return read(self.data, kind, held_out=False, most=most)
+
+
+def run(plan: Plan, say: Say) -> Path:
+    """Everything that is not there yet; the folder of the finished model."""
+    shards.draw(plan.data, plan.sitters, say)
+    first = recogniser_of(plan, say, seed=0, minutes=5, bare=0.15, widths=(16, 32, 64, 128))
+    net = denoiser(plan, first, say)
+    detector = part(
+        plan,
+        "detector",
+        Detector(),
+        lambda: faces.train_detector(album(plan), seed=SEED, minutes=5 * plan.scale, say=say),
+    )
+    landmarker = part(
+        plan,
+        "landmarker",
+        Landmarker(),
+        lambda: faces.train_landmarker(album(plan), seed=SEED, minutes=7 * plan.scale, say=say),
+    )
+    autoencoder = autoencoder_of(plan, say)
+    made = plan.folder / "weights"
+    linear = samples.fitted(plan.pictures("paintings"), plan.folder / "linear.pt")
+    export.export(net, autoencoder, linear, plan.folder / "tokenizer", MiniAnalyser(detector, landmarker, first), made)
+    instruments(plan, say)
+    return made
+
+
+def part(plan: Plan, name: str, empty: T, train: Callable[[], T]) -> T:
+    """A net from its file, or trained and kept there."""
+    file = plan.folder / f"{name}.pt"
+    if not file.exists():
+        keep(train().state_dict(), file)
+    empty.load_state_dict(torch.load(file, weights_only=True))
+    return empty.eval()
+
+
+def keep(state: dict, file: Path) -> None:
+    torch.save(state, file.with_suffix(".part"))
+    file.with_suffix(".part").rename(file)
+
+
+def album(plan: Plan) -> faces.Album:
+    return faces.Album(plan.pictures("photos", 30), plan.pictures("paintings", 30))
+
+
+def recogniser_of(
+    plan: Plan, say: Say, *, seed: int, minutes: float, bare: float, widths: tuple[int, int, int, int]
+) -> Recogniser:
+    def train() -> Recogniser:
+        photos, paintings = plan.pictures("photos"), plan.pictures("paintings")
+        known = features(range(int(photos.sitters.max()) + 1))
+        return recogniser.train(
+            photos, paintings, known, seed=seed, minutes=minutes * plan.scale, bare=bare, widths=widths, say=say
+        )
+
+    return part(plan, f"recogniser{seed}", Recogniser(widths=widths), train)
+
+
+def denoiser(plan: Plan, known: Recogniser, say: Say) -> diffusion.Net:
+    """Goes on from its checkpoint until its hours are used up; the averaged weights are the result."""
+    file = plan.folder / "samples.pt"
+    reader = samples.tokenizer(plan.folder / "tokenizer")
+    if not file.exists():
+        paintings = plan.pictures("paintings")
+        whole, close = samples.samples(paintings, samples.fitted(paintings, plan.folder / "linear.pt"), reader, 0)
+        samples.save(file, whole=whole, close=close, people=samples.people(plan.pictures("photos"), known))
+    whole, close, people = samples.load(file)
+    progress = diffusion.begin(len(reader), CHANNELS, SEED, TOP)
+    checkpoint, log = plan.folder / "denoiser.pt", plan.folder / "denoiser.json"
+    used = json.loads(log.read_text())["minutes"] if log.exists() else 0.0
+    if checkpoint.exists():
+        progress.load(checkpoint)
+
+    def note(_: diffusion.Progress, minutes: float) -> None:
+        log.write_text(json.dumps({"minutes": used + minutes, "samples": progress.seen}))
+
+    if used < 60 * plan.hours:
+        frames = [(whole, *WHOLE), (close, *CLOSE)]
+        diffusion.train(
+            progress,
+            frames,
+            people,
+            minutes=60 * plan.hours,
+            used=used,
+            batch=BATCH,
+            top=TOP,
+            seed=SEED,
+            file=checkpoint,
+            each=note,
+            say=say,
+            device=plan.device,
+        )
+    return progress.averaged()
+
+
+def autoencoder_of(plan: Plan, say: Say) -> vae.Vae:
+    paintings = plan.pictures("paintings", 20)
+    linear = samples.fitted(paintings, plan.folder / "linear.pt")
+    rng = np.random.default_rng(9)
+    framed = [
+        f
+        for p, points in zip(paintings.pixels, paintings.landmarks)
+        for f in (crops.whole(p)[0], crops.close(p, points, rng)[0])
+    ]
+    source = np.stack(framed)
+
+    def half(name: str, minutes: float):
+        net = vae.new_vae()
+        vae.train(net, source, linear, half=name, minutes=minutes * plan.scale, batch=8, top=2e-3, seed=SEED, say=say)
+        return net
+
+    encoder = part(plan, "encoder", vae.new_vae(), lambda: half("encoder", 12))
+    decoder = part(plan, "decoder", vae.new_vae(), lambda: half("decoder", 28))
+    decoder.encoder.load_state_dict(encoder.encoder.state_dict())
+    decoder.quant_conv.load_state_dict(encoder.quant_conv.state_dict())
+    return decoder
+
+
+def instruments(plan: Plan, say: Say) -> None:
+    second = recogniser_of(plan, say, seed=1, minutes=7, bare=0.5, widths=SECOND)
+    read_back = part(
+        plan,
+        "judge",
+        Judge(QUESTIONS),
+        lambda: judge.train(plan.pictures("paintings", 24), QUESTIONS, seed=SEED, minutes=5 * plan.scale, say=say),
+    )
+    export.export_instruments(read_back, second, plan.folder / "instruments")

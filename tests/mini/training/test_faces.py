@@ -1,0 +1,51 @@
+"""What the detector and the landmarker are taught is true."""
+
+import numpy as np
+import pytest
+
+from narcis.mini import painter
+from narcis.mini.training import faces
+from narcis.mini.training.data import Pictures
+
+
+@pytest.fixture(scope="module")
+def album():
+    made = [
+        painter.paint(painter.sitter(k), painter.id_photo_scene(np.random.default_rng(k)), 128, 1.0) for k in range(3)
+    ]
+    drawn = Pictures(
+        np.stack([m.pixels for m in made]), np.stack([m.landmarks for m in made]).astype(np.float32), np.arange(3), []
+    )
+    return faces.Album(drawn, drawn)
+
+
+def test_a_mirrored_mirror_is_the_picture(album):
+    picture, points = album.pixels[0], album.landmarks[0]
+    again, back = faces.mirrored(*faces.mirrored(picture, points))
+    assert np.array_equal(again, picture) and back == pytest.approx(points, abs=1e-4)
+
+
+def test_a_mirrored_left_eye_is_a_right_eye(album):
+    picture, points = album.pixels[0], album.landmarks[0]
+    _, flipped = faces.mirrored(picture, points)
+    assert flipped[61:71].mean(0)[0] == pytest.approx(127 - points[51:61].mean(0)[0], abs=1e-3)
+    assert (np.diff(flipped[51:56, 0]) > 0).all() and (np.diff(flipped[86:93, 0]) > 0).all()  # still left to right
+
+
+def test_the_target_of_a_collage_decodes_to_its_faces(album):
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        _, axes = faces.collage(rng, album)
+        heat, *rest = faces.target(axes)[0]
+        peaks = np.argwhere(heat == 1)
+        assert len(peaks) == len(axes)
+        for y, x in peaks.tolist():
+            dx, dy, ax, ay, log = (value[y, x] for value in rest)
+            eyes, length = (np.array([x + dx, y + dy]) + 0.5) * faces.STRIDE, np.exp(log) * faces.STRIDE
+            assert min(np.abs(eyes - e).max() + np.abs(np.array([ax, ay]) * length - a).max() for e, a in axes) < 0.1
+
+
+def test_framed_landmarks_lie_in_the_unit_square(album):
+    rng = np.random.default_rng(5)
+    points = np.stack([faces.framed(rng, album)[1] for _ in range(30)])
+    assert points.min() > -0.35 and points.max() < 1.35 and 0.4 < points.mean() < 0.6
