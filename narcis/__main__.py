@@ -1,0 +1,5 @@
+"""`python -m narcis`."""
+
+from narcis.cli import main
+
+main()

@@ -1,0 +1,79 @@
+"""`narcis doctor`: what this installation needs, looked at, one line each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from narcis import settings
+
+NEEDED = ("torch", "diffusers", "transformers", "papermill", "ipykernel", "jupyterlab")
+WEIGHTS = Path(__file__).parent / "mini" / "weights"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, whether it is well, and what was seen or is to be done."""
+
+    what: str
+    well: bool
+    said: str
+
+
+def examine() -> Iterator[Finding]:
+    """All findings, quick ones first."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", (3, 11) <= sys.version_info[:2] < (3, 13), f"{python}; 3.11 and 3.12 are tested")
+    for name in NEEDED:
+        yield package(name)
+    yield model()
+    yield jobs()
+    yield runs()
+    yield device()
+
+
+def package(name: str) -> Finding:
+    try:
+        return Finding(name, True, version(name))
+    except PackageNotFoundError:
+        return Finding(name, False, "is not installed; install narcis again, by `make` in its repository")
+
+
+def model() -> Finding:
+    size = sum(path.stat().st_size for path in WEIGHTS.rglob("*.safetensors"))
+    if not (WEIGHTS / "model_index.json").is_file() or not size:
+        return Finding("mini", False, f"has no weights in {WEIGHTS}; install narcis again")
+    return Finding("mini", True, f"the embedded model, {size / 1e6:.0f} MB")
+
+
+def jobs() -> Finding:
+    from narcis.jobs import catalog
+
+    if wrong := catalog.problems():
+        return Finding("jobs", False, wrong[0])
+    return Finding("jobs", True, f"{len(catalog.paths())} in {settings.read().jobs}")
+
+
+def runs() -> Finding:
+    """The folder of runs, or the nearest one above that exists, takes a file."""
+    place = settings.read().runs.absolute()
+    there = next(path for path in (place, *place.parents) if path.exists())
+    try:
+        with TemporaryFile(dir=there):
+            return Finding("runs", True, f"go to {place}")
+    except OSError as error:
+        return Finding("runs", False, f"{place} cannot be written: {error.strerror}; set NARCIS_RUNS to another folder")
+
+
+def device() -> Finding:
+    try:
+        import torch
+    except ImportError as error:
+        return Finding("device", False, f"torch does not load: {error}")
+    if torch.cuda.is_available():
+        return Finding("device", True, f"cuda, {torch.cuda.get_device_name()}")
+    return Finding("device", True, f"cpu, {torch.get_num_threads()} threads; enough for mini, SDXL wants a GPU")

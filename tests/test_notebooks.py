@@ -1,0 +1,216 @@
+"""Notebooks of jobs: their structure by `ast`, their behaviour by papermill with the embedded model."""
+
+import ast
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from narcis.errors import BadInput, NarcisError
+from narcis.folder import RunFolder
+from narcis.jobs import catalog
+from narcis.jobs.run import execute, prepare
+from narcis.recipe import MaskRecipe, Recipe
+from narcis.settings import HOME
+
+NOTEBOOKS = sorted((HOME / "notebooks").glob("*.ipynb"))
+MAY_IMPORT = ("narcis.portrait", "narcis.mecene", "narcis.lab", "narcis.folder", "narcis.recipe", "narcis.errors")
+WEIGHTS = HOME / "narcis" / "mini" / "weights" / "model_index.json"
+painted = pytest.mark.skipif(not WEIGHTS.is_file(), reason=f"the embedded model's weights are not in {WEIGHTS.parent}")
+
+
+def cells(notebook: Path, kind: str = "code") -> list[dict]:
+    return [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+def source(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def tagged(cell: dict) -> bool:
+    return "parameters" in cell["metadata"].get("tags", [])
+
+
+# ------------------------------------------------------------------------------------------ structure
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+class TestStructure:
+    def test_it_is_a_template_without_outputs(self, notebook: Path):
+        assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells(notebook))
+
+    def test_its_title_is_a_question(self, notebook: Path):
+        first = json.loads(notebook.read_text())["cells"][0]
+        title = source(first).splitlines()[0]
+        assert first["cell_type"] == "markdown" and title.startswith("# ") and title.endswith("?")
+
+    def test_it_is_read_aloud_in_ten_cells_of_fifteen_lines(self, notebook: Path):
+        code = cells(notebook)
+        assert len(code) <= 10
+        assert all(len(source(cell).splitlines()) <= 15 for cell in code if not tagged(cell))
+
+    def test_prose_comes_before_code(self, notebook: Path):
+        listed = json.loads(notebook.read_text())["cells"]
+        for before, cell in pairwise(listed):
+            assert cell["cell_type"] != "code" or before["cell_type"] == "markdown"
+
+    def test_it_imports_what_a_notebook_may(self, notebook: Path):
+        tree = ast.parse("\n".join(source(cell) for cell in cells(notebook)))
+        names = {name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in imported(node)}
+        ours = {name for name in names if name.startswith("narcis")}
+        assert all(name.startswith(MAY_IMPORT) for name in ours), ours
+
+    def test_a_job_takes_its_parameters(self, notebook: Path):
+        assert notebook.name in {job.notebook.name for job in catalog.jobs().values()}
+
+
+def imported(node: ast.ImportFrom) -> list[str]:
+    return [f"{node.module}.{alias.name}" for alias in node.names]
+
+
+def test_the_sitters_that_may_be_named_are_those_that_ship():
+    from narcis.portrait import sitters
+
+    assert catalog.find("portrait").bounds["sitter"].among == ("", *sitters.bundled())
+
+
+def test_the_notebooks_mask_is_the_recipes_by_default():
+    takes = catalog.find("portrait").takes
+    assert {name: takes[f"mask_{name}"].default for name in MaskRecipe.model_fields if name != "version"} == {
+        name: value for name, value in MaskRecipe().model_dump().items() if name != "version"
+    }
+
+
+# ------------------------------------------------------------------------------------------ behaviour
+# A scene that the embedded model shows a face in after few steps.
+SCENE = "oil painting of a calm woman, gown, azure palette, plain background, portrait"
+QUICK = {"words": "byzantine emperor", "prompt": SCENE, "sitter": "ada", "seed": 0, "steps": 8, "detail_steps": 4}
+
+
+@painted
+def test_papermill_leaves_pictures_recipes_measures_and_figures(tmp_path: Path):
+    job = catalog.find("portrait")
+    run = prepare(job, tmp_path / "run")
+    ended = execute(job, job.values(QUICK), run)
+    assert (ended.state, run.state) == ("succeeded", "succeeded"), ended.said
+    manifest = run.manifest()
+    assert manifest["sitter"] == "ada" and manifest["parameters"] == QUICK and len(run.pictures) == 1
+    (entry,) = manifest["images"]
+    recipe = Recipe(**entry["recipe"])
+    assert recipe.words == "byzantine emperor" and recipe.prompt == SCENE and recipe.weights and len(recipe.photos) == 1
+    assert entry["measures"]["outside"] == 0 and "emperor" in entry["caption"]
+    assert figures_in(run) == 6
+    told = {event.stage: (event.step, event.of) for event in run.events()}
+    assert told.keys() == {"compose", "refine"} and told["refine"] == (4, 4)
+    assert all((run.path / event.preview).is_file() for event in run.events() if event.preview)
+
+
+@painted
+def test_papermill_quotes_what_the_notebook_refuses(tmp_path: Path):
+    job = catalog.find("portrait")
+    run = prepare(job, tmp_path / "run")
+    ended = execute(job, job.values({"face": str(bad_photo(tmp_path, "landscape"))}), run)
+    assert ended.said.startswith("no face is found") and ended.exit_code == 2 and run.state == "failed"
+
+
+def figures_in(run: RunFolder) -> int:
+    """How many pictures the executed notebook shows."""
+    outputs = [output for cell in cells(run.notebook) for output in cell["outputs"]]
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+def cell_by_cell(out: Path, **given: Any) -> RunFolder:
+    """The notebook in this process, where the model stays loaded: papermill's way without papermill."""
+    parameters, *rest = cells(HOME / "notebooks" / "portrait.ipynb")
+    space: dict[str, Any] = {}
+    exec(source(parameters), space)
+    space.update(QUICK, out=str(out), **given)
+    for cell in rest:
+        exec(source(cell), space)
+    return space["run"]
+
+
+@painted
+def test_the_same_order_paints_the_same_picture_alone_or_second_of_two(tmp_path: Path):
+    two, one = cell_by_cell(tmp_path / "two", count=2), cell_by_cell(tmp_path / "one", seed=1)
+    a, b = (run.manifest()["images"][-1] for run in (two, one))
+    assert a["recipe"] == b["recipe"] and len(two.pictures) == 2
+    second, alone = (np.asarray(Image.open(run.pictures[-1]).convert("RGB")) for run in (two, one))
+    assert np.array_equal(second, alone)
+
+
+@painted
+@pytest.mark.parametrize("mode", ["RGBA", "CMYK", "L", "P", "I;16"])
+def test_a_photo_of_another_mode_sits_as_well(tmp_path: Path, mode: str):
+    ada = sitter("ada")
+    path = tmp_path / ("photo.jpg" if mode == "CMYK" else "photo.png")
+    deep = Image.fromarray(np.asarray(ada.convert("L"), np.uint16) * 257)
+    (deep if mode == "I;16" else ada.convert(mode)).save(path)
+    assert cell_by_cell(tmp_path / "run", sitter="", face=str(path)).state == "succeeded"
+
+
+@painted
+@pytest.mark.parametrize(
+    "kind, said",
+    [
+        ("landscape", "no face is found"),
+        ("several", "2 faces are in the picture"),
+        ("tiny", "px wide; it must be"),
+        ("animated", "animation"),
+        ("truncated", "cut off or damaged"),
+        ("huge", "48 megapixels"),
+    ],
+)
+def test_a_photo_that_cannot_sit_is_refused_in_its_own_words(tmp_path: Path, kind: str, said: str):
+    with pytest.raises(BadInput, match=said) as refused:
+        cell_by_cell(tmp_path / "run", sitter="", face=str(bad_photo(tmp_path, kind)))
+    assert "\n" not in str(refused.value) and RunFolder.open(tmp_path / "run").pictures == []
+
+
+def sitter(name: str) -> Image.Image:
+    with Image.open(HOME / "narcis" / "mini" / "sitters" / f"{name}.png") as picture:
+        return picture.convert("RGB")
+
+
+def bad_photo(folder: Path, kind: str) -> Path:
+    """A file that is an image but no portrait photo."""
+    path = folder / f"{kind}.{'webp' if kind == 'animated' else 'png'}"
+    if kind == "landscape":
+        sky = np.linspace(200, 90, 240)[:, None, None] * np.array([0.6, 0.8, 1.0])
+        Image.fromarray(np.broadcast_to(sky, (240, 400, 3)).astype(np.uint8)).save(path)
+    elif kind == "several":
+        both = Image.new("RGB", (768, 384))
+        both.paste(sitter("ada"), (0, 0))
+        both.paste(sitter("hugo"), (384, 0))
+        both.save(path)
+    elif kind == "tiny":
+        sitter("ada").resize((64, 64)).save(path)
+    elif kind == "animated":
+        sitter("ada").save(path, save_all=True, append_images=[sitter("hugo")])
+    elif kind == "truncated":
+        sitter("ada").save(path)
+        path.write_bytes(path.read_bytes()[:40_000])
+    elif kind == "huge":
+        Image.new("1", (8_000, 6_000)).save(path)
+    return path
+
+
+@painted
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"model": "no-such-model"}, "no model 'no-such-model'"),
+        ({"mask_floor": 0.9, "mask_ceiling": 0.1}, "floor 0.9 is above ceiling 0.1"),
+        ({"face": "missing.png", "sitter": ""}, "there is no photo missing.png"),
+        ({"face": "missing.png"}, "name one of them"),
+        ({"sitter": "zoe"}, "no sitter zoe; there are ada"),
+        ({"words": "one two three four five"}, "5 words"),
+        ({"steps": 0}, "steps is 0"),
+        ({"seed": 2**32 - 1, "count": 2}, "seed is 4294967296"),
+    ],
+)
+def test_what_only_the_notebook_can_know_is_told_as_clearly(tmp_path: Path, given: dict, said: str):
+    with pytest.raises(NarcisError, match=said):
+        cell_by_cell(tmp_path / "run", **given)

@@ -1,0 +1,30 @@
+import ast
+from pathlib import Path
+
+from narcis import settings
+
+
+def test_without_an_environment_the_repository_is_used(monkeypatch):
+    for name in ("JOBS", "NOTEBOOKS", "RUNS"):
+        monkeypatch.delenv(f"NARCIS_{name}", raising=False)
+    read = settings.read()
+    assert (read.jobs / "portrait.yaml").is_file() and (read.notebooks / "portrait.ipynb").is_file()
+    assert read.runs == Path("runs")
+
+
+def test_the_environment_moves_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("NARCIS_RUNS", str(tmp_path))
+    monkeypatch.setenv("NARCIS_JOBS", "")  # as empty variables often mean none
+    assert settings.read().runs == tmp_path
+    assert settings.read().jobs == settings.HOME / "papermill_jobs"
+
+
+def test_nobody_else_reads_the_environment():
+    """By its one door; starting a process with the environment as it is is no reading."""
+    package = settings.HOME / "narcis"
+    for path in package.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        if path.name in ("settings.py", "kernel.py"):
+            continue
+        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert not names & {"environ", "getenv"}, path
