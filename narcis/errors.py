@@ -1,4 +1,5 @@
 """What can go wrong for a person, each with the exit code and the HTTP status that say so."""
+
 from __future__ import annotations
 
 from typing import Any
