@@ -115,6 +115,8 @@ def door(photo: Path | None) -> str | None:
     from PIL import Image
 
     path = photo.expanduser().resolve()
+    if path.is_dir():
+        raise BadInput(f"{photo} is a folder; name a photo in it")
     if not path.is_file():
         raise NotFound(f"there is no photo {photo}; check the name")
     try:

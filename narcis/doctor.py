@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,7 +49,20 @@ def model() -> Finding:
     size = sum(path.stat().st_size for path in WEIGHTS.rglob("*.safetensors"))
     if not (WEIGHTS / "model_index.json").is_file() or not size:
         return Finding("mini", False, f"has no weights in {WEIGHTS}; install narcis again")
-    return Finding("mini", True, f"the embedded model, {size / 1e6:.0f} MB")
+    if broken := damaged(WEIGHTS):
+        return Finding("mini", False, f"{', '.join(broken)} in {WEIGHTS} is not what was shipped; install narcis again")
+    return Finding("mini", True, f"the embedded model, {size / 1e6:.0f} MB, every file as shipped")
+
+
+def damaged(folder: Path) -> list[str]:
+    """Weight files that are missing, or whose sha256 is not the one in the folder's hashes.json."""
+    known = json.loads((folder / "hashes.json").read_text())
+    return [name for name, digest in known.items() if not (folder / name).is_file() or sha256(folder / name) != digest]
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def jobs() -> Finding:

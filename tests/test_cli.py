@@ -75,6 +75,7 @@ def refused(capsys: pytest.CaptureFixture, *arguments: str) -> tuple[int, str]:
         (["portrait", "winter queen", "--count", "0"], 2, "count is 0"),
         (["portrait", "winter queen", "--seed", "-1"], 2, "seed is -1"),
         (["portrait", "winter queen", "--sitter", "zoe"], 2, "sitter is 'zoe'"),
+        (["portrait", "winter queen", "--face", "."], 2, ". is a folder; name a photo in it"),
         (["portrait", "winter queen", "--face", "missing.jpg"], 4, "there is no photo missing.jpg"),
         (["run", "portrat"], 4, "no job portrat; there are: portrait"),
         (["run", "portrait", "-p", "guidance=nan"], 2, "guidance is 'nan'"),
@@ -112,7 +113,7 @@ def test_200_megapixels_are_refused(capsys, tmp_path: Path, no_kernel):
 
 
 def test_a_folder_is_no_photo(capsys, tmp_path: Path):
-    assert refused(capsys, "portrait", "winter queen", "--face", str(tmp_path))[0] == 4
+    assert refused(capsys, "portrait", "winter queen", "--face", str(tmp_path))[0] == 2
 
 
 def test_an_unwritable_folder_is_refused(capsys, tmp_path: Path, no_kernel):

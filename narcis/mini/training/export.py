@@ -15,7 +15,7 @@ from narcis.mini.analyser import MiniAnalyser
 from narcis.mini.training.diffusion import Net
 from narcis.mini.training.latents import PATCH, Linear
 from narcis.mini.training.vae import Vae
-from narcis.portrait import sdxl
+from narcis.portrait import models, sdxl
 
 SIZES = {"landmarker": [16, 32, 64, 128], "recogniser": [16, 32, 64, 128]}
 PARTS = {
@@ -48,6 +48,7 @@ def export(net: Net, vae: Vae, linear: Linear, tokenizer: Path, analyser: MiniAn
     index = {"_class_name": "StableDiffusionXLPipeline", "force_zeros_for_empty_prompt": True, **PARTS}
     (new / "model_index.json").write_text(json.dumps(index, indent=1) + "\n")
     sdxl.write_preview(preview(linear), new / "preview.json")
+    (new / "hashes.json").write_text(json.dumps(models.hashes(new), indent=1) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
 
