@@ -47,7 +47,7 @@ def paint(
     *,
     steps: int = 20,
     detail_steps: int = 14,
-    guidance: float = 3.0,
+    guidance: float = 2.0,
     mask: MaskRecipe | None = None,
 ) -> list[Painted]:
     """Every order through both stages, in batches."""
