@@ -1,7 +1,7 @@
 """The whole training, in order; every part is kept when done, so that it may be stopped at any minute.
 
-Parts and the minutes of two quiet cores they were given: recogniser 5, detector 5, landmarker 7, encoder 12,
-decoder 28, judge 5, the judge's recogniser 7, and the denoiser whatever time there is.
+Minutes of each part: recogniser 5, detector 5, landmarker 7, encoder 12, decoder 28, judge 5, the judge's recogniser
+7, and the denoiser whatever time there is.  The weights that ship were made with about these; see MODEL_CARD.md.
 """
 
 from __future__ import annotations
