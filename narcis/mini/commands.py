@@ -65,11 +65,16 @@ def train(
     device: Annotated[str, typer.Option(help="cpu or cuda, for the denoiser")] = "cpu",
     sitters: Annotated[int, typer.Option(help="how many people to draw", min=250)] = 5000,
     scale: Annotated[float, typer.Option(help="of the minutes that the other parts get", min=0.001)] = 1.0,
+    start: Annotated[
+        str | None, typer.Option(help="go on from this model: its name or folder; only the denoiser is trained")
+    ] = None,
 ) -> None:
     """Draw the data and train every part; may be stopped and started again at any minute."""
     from narcis.mini.training.plan import Plan, run
+    from narcis.portrait.models import find
 
-    made = run(Plan(folder, hours, device, sitters, scale), typer.echo)
+    model = find(start) if start else None
+    made = run(Plan(folder, hours, device, sitters, scale, model, INSTRUMENTS), typer.echo)
     typer.echo(f"{made}: look with `narcis mini sheet --model {made}`, measure with `narcis mini check --model {made}`")
 
 

@@ -35,6 +35,12 @@ class Linear:
         patches = rearrange(latents, "b c h w -> b h w c") * self.scale @ self.basis.T + self.mean
         return rearrange(patches, "b h w (p q c) -> b c (h p) (w q)", p=PATCH, q=PATCH, c=3)
 
+    def like(self, encoded: Tensor, pictures: Tensor) -> Linear:
+        """The same code in the signs of an encoder that has learned it: `encoded` is what it makes of the pictures."""
+        ours = self.encode(pictures)
+        signs = (ours * encoded).sum((0, 2, 3)).sign()
+        return Linear(self.mean, self.basis * signs, self.scale)
+
     def save(self, file: Path) -> None:
         torch.save(self.__dict__, file)
 
@@ -51,6 +57,8 @@ def fit(pictures: np.ndarray) -> Linear:
     centred = patches - mean
     power, basis = torch.linalg.eigh(centred.T @ centred / len(centred))
     spread, basis = power.flip(0)[:CHANNELS].sqrt(), basis.flip(1)[:, :CHANNELS]
+    largest = basis.gather(0, basis.abs().argmax(0, keepdim=True))
+    basis = basis * largest.sign()  # an eigenvector's sign is the solver's whim, and differs between machines
     scale = spread ** (1 - KEPT)
     overall = (spread / scale).square().mean().sqrt()  # all channels together get unit variance
     return Linear(mean, basis.contiguous(), scale * overall)

@@ -1,7 +1,7 @@
 """The whole training, in order; every part is kept when done, so that it may be stopped at any minute.
 
-Minutes of each part: recogniser 5, detector 5, landmarker 7, encoder 12, decoder 28, judge 5, the judge's recogniser
-7, and the denoiser whatever time there is.  The weights that ship were made with about these; see MODEL_CARD.md.
+Minutes of each part: recogniser 5, critic 5, detector 5, landmarker 7, encoder 12, decoder 28, judge 5, the judge's
+recogniser 7, and the denoiser whatever time there is.  How the weights that ship were made is in MODEL_CARD.md.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from narcis.mini.analyser import Detector, Landmarker, MiniAnalyser
 from narcis.mini.domain import QUESTIONS
 from narcis.mini.judge import Judge
 from narcis.mini.recogniser import Recogniser
-from narcis.mini.training import crops, diffusion, export, faces, judge, recogniser, samples, shards, vae
+from narcis.mini.training import begun, crops, diffusion, export, faces, judge, recogniser, samples, shards, vae
 from narcis.mini.training.data import Pictures, read
 from narcis.mini.training.features import features
 from narcis.mini.training.latents import CHANNELS
+from narcis.mini.training.likeness import Critic
 
 Say = Callable[[str], None]
 T = TypeVar("T", bound=nn.Module)
-TOP, BATCH, SEED = 1e-3, 32, 0  # at 1.5e-3 the loss once jumped by a tenth after 97,000 samples
-WHOLE, CLOSE = (0.42, 0.35), (0.58, 0.92)  # share of the batch, and of that share how much shows the sitter
+TOP, BATCH, SEED = 1.2e-3, 64, 0  # at 1.5e-3 and 32 the loss once jumped by a tenth after 97,000 samples
+WHOLE, CLOSE = (0.36, 0.35), (0.64, 0.92)  # share of the batch, and of that share how much shows the sitter
 SECOND = (20, 40, 64, 96)  # the judge's recogniser is another net than the one that conditions
+THIRD = (24, 48, 72, 112)  # and the critic of the denoiser's training is neither
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Plan:
     device: str
     sitters: int
     scale: float
+    start: Path | None = None  # a finished model's folder, whose parts this training begins with
+    instruments: Path = Path()  # its judge and second recogniser
 
     @property
     def data(self) -> Path:
@@ -51,6 +55,9 @@ class Plan:
 def run(plan: Plan, say: Say) -> Path:
     """Everything that is not there yet; the folder of the finished model."""
     shards.draw(plan.data, plan.sitters, say)
+    if plan.start:
+        begun.unpack(plan.start, plan.instruments, plan.folder)
+        begun.linear_of(plan.start, plan.pictures("paintings"), plan.folder / "linear.pt")
     first = recogniser_of(plan, say, seed=0, minutes=5, bare=0.15, widths=(16, 32, 64, 128))
     net = denoiser(plan, first, say)
     detector = part(
@@ -78,7 +85,7 @@ def part(plan: Plan, name: str, empty: T, train: Callable[[], T]) -> T:
     file = plan.folder / f"{name}.pt"
     if not file.exists():
         keep(train().state_dict(), file)
-    empty.load_state_dict(torch.load(file, weights_only=True))
+    empty.load_state_dict({**empty.state_dict(), **torch.load(file, weights_only=True)})  # fp16 files hold no counters
     return empty.eval()
 
 
@@ -113,7 +120,7 @@ def denoiser(plan: Plan, known: Recogniser, say: Say) -> diffusion.Net:
         whole, close = samples.samples(paintings, samples.fitted(paintings, plan.folder / "linear.pt"), reader, 0)
         samples.save(file, whole=whole, close=close, people=samples.people(plan.pictures("photos"), known))
     whole, close, people = samples.load(file)
-    progress = diffusion.begin(len(reader), CHANNELS, SEED, TOP)
+    progress = diffusion.begin(len(reader), CHANNELS, SEED, TOP, plan.start)
     checkpoint, log = plan.folder / "denoiser.pt", plan.folder / "denoiser.json"
     used = json.loads(log.read_text())["minutes"] if log.exists() else 0.0
     if checkpoint.exists():
@@ -124,6 +131,8 @@ def denoiser(plan: Plan, known: Recogniser, say: Say) -> diffusion.Net:
 
     if used < 60 * plan.hours:
         frames = [(whole, *WHOLE), (close, *CLOSE)]
+        third = recogniser_of(plan, say, seed=2, minutes=5, bare=0.5, widths=THIRD)
+        linear = samples.fitted(plan.pictures("paintings"), plan.folder / "linear.pt")
         diffusion.train(
             progress,
             frames,
@@ -136,6 +145,7 @@ def denoiser(plan: Plan, known: Recogniser, say: Say) -> diffusion.Net:
             file=checkpoint,
             each=note,
             say=say,
+            critic=Critic(third, linear),
             device=plan.device,
         )
     return progress.averaged()
@@ -148,7 +158,7 @@ def autoencoder_of(plan: Plan, say: Say) -> vae.Vae:
     framed = [
         f
         for p, points in zip(paintings.pixels, paintings.landmarks)
-        for f in (crops.whole(p)[0], crops.close(p, points, rng)[0])
+        for f in (crops.whole(p, points).pixels, crops.close(p, points, rng).pixels)
     ]
     source = np.stack(framed)
 

@@ -17,6 +17,7 @@ from narcis.mini.training import crops, words
 from narcis.mini.training.data import Pictures, five
 from narcis.mini.training.diffusion import IDENTITY, People, Samples
 from narcis.mini.training.latents import Linear, fit
+from narcis.mini.training.likeness import alignment
 
 CLOSE = 2  # crops of each painting
 CHUNK = 250
@@ -33,8 +34,8 @@ def fitted(paintings: Pictures, file: Path) -> Linear:
     if not file.exists():
         rng = np.random.default_rng(5)
         chosen = np.random.default_rng(0).permutation(len(paintings))[:700]
-        shown = [crops.whole(paintings.pixels[i])[0] for i in chosen]
-        shown += [crops.close(paintings.pixels[i], paintings.landmarks[i], rng)[0] for i in chosen]
+        shown = [crops.whole(paintings.pixels[i], paintings.landmarks[i]).pixels for i in chosen]
+        shown += [crops.close(paintings.pixels[i], paintings.landmarks[i], rng).pixels for i in chosen]
         fit(np.stack(shown)).save(file)
     return Linear.load(file)
 
@@ -70,7 +71,7 @@ def samples(paintings: Pictures, linear: Linear, reader: CLIPTokenizer, first_si
     whole, close = [], []
     for i in range(0, len(paintings), CHUNK):
         part = range(i, min(i + CHUNK, len(paintings)))
-        whole.append(encoded([crops.whole(paintings.pixels[k]) for k in part], linear))
+        whole.append(encoded([crops.whole(paintings.pixels[k], paintings.landmarks[k]) for k in part], linear))
         close.append(
             encoded(
                 [crops.close(paintings.pixels[k], paintings.landmarks[k], rng) for k in part for _ in range(CLOSE)],
@@ -81,15 +82,14 @@ def samples(paintings: Pictures, linear: Linear, reader: CLIPTokenizer, first_si
     return Samples(*joined(whole), who, plain, extended, place), Samples(*joined(close), *again)
 
 
-def encoded(framed: list[tuple[np.ndarray, list[float]]], linear: Linear) -> tuple[Tensor, Tensor]:
-    pixels, sizes = zip(*framed)
-    x = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float().div(127.5).sub(1)
-    return linear.encode(x).half(), torch.tensor(sizes)
+def encoded(framed: list[crops.Framed], linear: Linear) -> tuple[Tensor, Tensor, Tensor]:
+    x = torch.from_numpy(np.stack([f.pixels for f in framed])).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    ways = torch.from_numpy(np.stack([alignment(f.five) for f in framed]))
+    return linear.encode(x).half(), torch.tensor([f.sizes for f in framed]), ways
 
 
-def joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    latents, sizes = zip(*parts)
-    return torch.cat(latents), torch.cat(sizes)
+def joined(parts: list[tuple[Tensor, Tensor, Tensor]]) -> list[Tensor]:
+    return [torch.cat(columns) for columns in zip(*parts)]
 
 
 @torch.inference_mode()

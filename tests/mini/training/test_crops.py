@@ -25,7 +25,7 @@ def painting():
 
 
 def test_a_trained_crop_is_the_pipelines_crop(painting):
-    ours, _ = crops.close(painting.pixels, painting.landmarks, Steady())
+    ours = crops.close(painting.pixels, painting.landmarks, Steady()).pixels
     marks = faces.Landmarks(painting.landmarks.astype(np.float32))
     theirs = faces.crop(Image.fromarray(painting.pixels), marks, crops.SIZE)
     difference = np.abs(ours.astype(float) - np.asarray(theirs.image, float))
@@ -33,7 +33,7 @@ def test_a_trained_crop_is_the_pipelines_crop(painting):
 
 
 def test_a_trained_crops_six_numbers_are_the_pipelines(painting):
-    _, sizes = crops.close(painting.pixels, painting.landmarks, Steady())
+    sizes = crops.close(painting.pixels, painting.landmarks, Steady()).sizes
     crop = faces.crop(
         Image.fromarray(painting.pixels), faces.Landmarks(painting.landmarks.astype(np.float32)), crops.SIZE
     )
@@ -43,6 +43,14 @@ def test_a_trained_crops_six_numbers_are_the_pipelines(painting):
 
 
 def test_a_whole_portrait_is_told_as_a_whole_picture(painting):
-    pixels, sizes = crops.whole(painting.pixels)
-    assert pixels.shape == (256, 256, 3)
-    assert tuple(sizes) == sdxl.whole_picture(256, 256)
+    framed = crops.whole(painting.pixels, painting.landmarks)
+    assert framed.pixels.shape == (256, 256, 3)
+    assert tuple(framed.sizes) == sdxl.whole_picture(256, 256)
+
+
+def test_the_five_points_go_where_the_face_goes(painting):
+    marks = faces.Landmarks(painting.landmarks.astype(np.float32))
+    crop = faces.crop(Image.fromarray(painting.pixels), marks, crops.SIZE)
+    close = crops.close(painting.pixels, painting.landmarks, Steady())
+    assert np.allclose(close.five, crop.landmarks_in_crop.five, atol=0.1)
+    assert np.allclose(crops.whole(painting.pixels, painting.landmarks).five, marks.five * 0.8, atol=0.1)

@@ -17,7 +17,9 @@ def samples(n: int) -> diffusion.Samples:
     ids = torch.randint(2, 40, (n, 1, 48), generator=torch.Generator().manual_seed(1))
     ids[..., 0], ids[..., -1] = 0, 1
     latents = torch.randn(n, 4, 16, 16, generator=torch.Generator().manual_seed(2)).half()
-    return diffusion.Samples(latents, torch.full((n, 6), 256.0), torch.arange(n) % 2, ids, ids, torch.full((n, 1), 5))
+    ways = torch.tensor([[0.5, 0, 0], [0, 0.5, 0]]).repeat(n, 1, 1)
+    sitters, place = torch.arange(n) % 2, torch.full((n, 1), 5)
+    return diffusion.Samples(latents, torch.full((n, 6), 256.0), ways, sitters, ids, ids, place)
 
 
 def people() -> diffusion.People:

@@ -47,3 +47,26 @@ def test_codes_come_back_from_their_file(tmp_path, linear, pictures):
     linear.save(tmp_path / "linear.pt")
     again = latents.Linear.load(tmp_path / "linear.pt")
     assert torch.equal(again.encode(units(pictures)), linear.encode(units(pictures)))
+
+
+def test_a_component_has_one_sign_whatever_the_solver_says(pictures, monkeypatch):
+    solve = torch.linalg.eigh
+
+    def contrary(matrix):
+        power, basis = solve(matrix)
+        return power, -basis
+
+    one = latents.fit(pictures)
+    monkeypatch.setattr(torch.linalg, "eigh", contrary)
+    assert torch.equal(latents.fit(pictures).basis, one.basis)
+
+
+def test_a_code_takes_the_signs_of_an_encoder_that_has_learned_it(linear, pictures):
+    learned = linear.encode(units(pictures))
+    learned[:, [1, 3]] *= -1
+    learned = learned + 0.05 * torch.randn(learned.shape, generator=torch.Generator().manual_seed(0))
+    again = linear.like(learned, units(pictures))
+    assert (again.encode(units(pictures)) - learned).square().mean() < 0.01
+    assert torch.allclose(
+        again.decode(again.encode(units(pictures))), linear.decode(linear.encode(units(pictures))), atol=1e-4
+    )
