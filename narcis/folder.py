@@ -1,7 +1,7 @@
 """RunFolder: all that a run leaves, written so that a reader at any moment finds whole files.
 
 images/<n>.png · manifest.json · progress.jsonl (one line an event) · previews/<stage>-<step>.png · notebook.ipynb
-(executed).
+(executed) · stages/ (what a later run in the same folder need not do again).
 """
 
 from __future__ import annotations
@@ -69,6 +69,11 @@ class RunFolder:
         return run
 
     @property
+    def stages(self) -> Path:
+        """Results that a later run in this folder may go on from; no run clears them."""
+        return self.path / "stages"
+
+    @property
     def images(self) -> Path:
         return self.path / "images"
 
@@ -108,6 +113,12 @@ class RunFolder:
         path.parent.mkdir(exist_ok=True)
         self.put(path, lambda file: picture.save(file, format="PNG"))
         return f"previews/{path.name}"
+
+    def keep(self, name: str, content: bytes) -> None:
+        """A stage's result under a name that says what made it; on a full disk it is simply not kept."""
+        with suppress(OSError):
+            self.stages.mkdir(exist_ok=True)
+            self.put(self.stages / name, lambda file: file.write(content))
 
     def tell(self, stage: str, step: int, of: int, preview: str | None = None) -> Event:
         """One more line of progress.jsonl."""

@@ -105,6 +105,19 @@ class Recipe(Checked):
     photos: Strings = ()  # sha256 of the sitter's photo files
     dtype: str = "float32"
 
+    @property
+    def composition_cause(self) -> str:
+        """sha256 of all that determines Stage 1: two recipes that share it have the same composition."""
+        sitter = {"merge_step", "photos", "identity_weight", "class_word"} if self.merge_step is not None else set()
+        named = COMPOSITION | sitter
+        facts = {name: value for name, value in self.model_dump(mode="json").items() if name in named}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+# What Stage 1 reads of a recipe, and which networks read it.
+WORDING, LOOP = {"version", "prompt", "negative_prompt"}, {"seed", "size", "schedule", "steps"}
+COMPOSITION = WORDING | LOOP | {"guidance", "guidance_end", "model", "weights", "dtype"}
+
 
 def in_words(kind: type[BaseModel], error: ValidationError) -> str:
     """All that is wrong, in one line: name, what is wanted, what was given."""

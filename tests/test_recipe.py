@@ -89,3 +89,16 @@ def test_the_default_mask_repaints_the_head_and_blends_the_neck():
     mask = MaskRecipe()
     assert {mask.face, mask.brows, mask.eyes, mask.nose, mask.mouth, mask.forehead, mask.hair} == {1.0}
     assert 0 < mask.neck < 1 and mask.feather > 0
+
+
+def test_what_stage_2_does_leaves_the_composition_as_it_is():
+    recipe = Recipe(prompt="a queen", seed=3)
+    second = {"detail_steps": 9, "identity_weight": 0.5, "mask": MaskRecipe(hair=0.0), "photos": ("ab",)}
+    assert recipe.model_copy(update=second).composition_cause == recipe.composition_cause
+    for name, value in {"seed": 4, "prompt": "a king", "steps": 21, "weights": {"unet": "ff"}}.items():
+        assert recipe.model_copy(update={name: value}).composition_cause != recipe.composition_cause
+
+
+def test_a_sitter_that_joins_in_stage_1_is_part_of_its_cause():
+    joined = Recipe(prompt="a queen", seed=3, merge_step=5)
+    assert joined.model_copy(update={"photos": ("ab",)}).composition_cause != joined.composition_cause

@@ -20,11 +20,11 @@ def test_the_environment_moves_them(monkeypatch, tmp_path):
 
 
 def test_nobody_else_reads_the_environment():
-    """By its one door; starting a process with the environment as it is is no reading."""
+    """By its one door; to start a process with the environment as it is, or to put it back, is no reading."""
     package = settings.HOME / "narcis"
     for path in package.rglob("*.py"):
         tree = ast.parse(path.read_text())
-        if path.name in ("settings.py", "kernel.py"):
+        if path.name in ("settings.py", "kernel.py", "slate.py"):
             continue
         names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         assert not names & {"environ", "getenv"}, path

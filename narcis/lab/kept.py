@@ -1,0 +1,46 @@
+"""A stage that was painted once is not painted again: its film lies in the run's folder, by what made it.
+
+A run that was given back to the queue, retried, or asked for again with another Stage 2 so starts after the last
+stage that still holds.  The cause must name everything that determines the stage: `Recipe.composition_cause` does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from narcis.folder import RunFolder
+from narcis.lab.progress import Film, Frame
+
+
+def film(run: RunFolder, cause: str, paint: Callable[[], Film]) -> Film:
+    """The film of a cause (a hash in hex): read where it is kept, else painted and kept."""
+    path = run.stages / f"{cause}.safetensors"
+    try:
+        return read(path)
+    except (FileNotFoundError, SafetensorError, KeyError, ValueError):  # none there, or half of one from a full disk
+        made = paint()
+    run.keep(path.name, written(made))
+    return made
+
+
+def written(film: Film) -> bytes:
+    """Latents as they are, frames as uint8 [h, w, 3], their steps in the header."""
+    pictures = [np.array(frame.picture.convert("RGB")) for frame in film.frames]
+    tensors = {f"frame{i}": torch.from_numpy(picture) for i, picture in enumerate(pictures)}
+    said = [[frame.step, frame.of, frame.sigma] for frame in film.frames]
+    return save({"clean": film.clean.detach().cpu().contiguous(), **tensors}, {"frames": json.dumps(said)})
+
+
+def read(path) -> Film:
+    with safe_open(path, framework="pt") as file:
+        said = json.loads(file.metadata()["frames"])
+        pictures = [Image.fromarray(file.get_tensor(f"frame{i}").numpy()) for i in range(len(said))]
+        frames = [Frame(int(step), int(of), float(sigma), p) for (step, of, sigma), p in zip(said, pictures)]
+        return Film(frames, file.get_tensor("clean"))
