@@ -116,17 +116,21 @@ def test_papermill_quotes_what_the_notebook_refuses(tmp_path: Path):
 
 
 def figures_in(run: RunFolder) -> int:
-    """How many pictures the executed notebook shows."""
-    outputs = [output for cell in cells(run.notebook) for output in cell["outputs"]]
-    return sum("image/png" in output.get("data", {}) for output in outputs)
+    """How many pictures the executed notebook shows, itself or by a link to a file beside it."""
+    outputs = [output.get("data", {}) for cell in cells(run.notebook) for output in cell["outputs"]]
+    return sum("image/png" in data or "figures/" in "".join(data.get("text/html", "")) for data in outputs)
 
 
 def cell_by_cell(out: Path, **given: Any) -> RunFolder:
-    """The notebook in this process, where the model stays loaded: papermill's way without papermill."""
-    parameters, *rest = cells(HOME / "notebooks" / "portrait.ipynb")
+    """The portrait notebook in this process, where the model stays loaded: papermill's way without papermill."""
+    return in_process("portrait", {**QUICK, **given}, out)
+
+
+def in_process(notebook: str, given: dict[str, Any], out: Path) -> RunFolder:
+    parameters, *rest = cells(HOME / "notebooks" / f"{notebook}.ipynb")
     space: dict[str, Any] = {}
     exec(source(parameters), space)
-    space.update(QUICK, out=str(out), **given)
+    space.update(given, out=str(out))
     for cell in rest:
         exec(source(cell), space)
     return space["run"]
@@ -214,3 +218,38 @@ def bad_photo(folder: Path, kind: str) -> Path:
 def test_what_only_the_notebook_can_know_is_told_as_clearly(tmp_path: Path, given: dict, said: str):
     with pytest.raises(NarcisError, match=said):
         cell_by_cell(tmp_path / "run", **given)
+
+
+# ------------------------------------------------------------------------------------------ nightly
+NIGHT = {"who": "ada", "words": "winter queen", "seed": 3, "steps": 20, "detail_steps": 4}
+
+
+@painted
+def test_a_night_like_the_accepted_one_is_well_and_one_that_moved_is_not(tmp_path: Path):
+    first = in_process("nightly", NIGHT, tmp_path / "first")
+    assert first.state == "succeeded" and first.manifest()["compared"] == 0 and len(first.pictures) == 1
+    again = in_process("nightly", {**NIGHT, "accepted": str(first.path)}, tmp_path / "again")
+    facts = again.manifest()
+    assert (facts["compared"], facts["likeness_fall"], facts["pixel_drift"]) == (1, 0, 0)
+    with Image.open(first.pictures[0]) as picture:
+        darker = picture.convert("RGB").point(lambda value: value * 0.8)
+    darker.save(first.pictures[0])
+    with pytest.raises(AssertionError, match="pixels moved by"):
+        in_process("nightly", {**NIGHT, "accepted": str(first.path)}, tmp_path / "moved")
+    assert RunFolder.open(tmp_path / "moved").state == "running"  # whoever ran it says how it ended
+    better = first.manifest()["images"]
+    better[0]["measures"]["likeness"] = 1.5
+    first.update(images=better)
+    with pytest.raises(AssertionError, match="likeness fell by"):
+        in_process("nightly", {**NIGHT, "accepted": str(first.path), "pixel_drift": 1.0}, tmp_path / "worse")
+
+
+@painted
+def test_a_stage_that_was_painted_is_not_painted_again(tmp_path: Path, monkeypatch):
+    from narcis.portrait import recipes
+
+    first = cell_by_cell(tmp_path / "run", detail_steps=3)
+    before = first.pictures[0].read_bytes()
+    monkeypatch.setattr(recipes, "compose", lambda *_: pytest.fail("composed again"))
+    again = cell_by_cell(tmp_path / "run", detail_steps=3)
+    assert again.pictures[0].read_bytes() == before

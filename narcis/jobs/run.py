@@ -1,4 +1,4 @@
-"""Running a job here and now: papermill in a fresh kernel, followed through its folder."""
+"""Running a job here and now: its notebook in a kernel, followed through its folder."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import papermill
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from narcis import settings
 from narcis.folder import Event, RunFolder, named
-from narcis.jobs import outcome
+from narcis.jobs import engine, outcome
 from narcis.jobs.catalog import OUT, Job
-from narcis.jobs.kernel import Kernel, stoppable
+from narcis.jobs.engine import Limits
+from narcis.jobs.executed import FIGURES
+from narcis.jobs.kernel import WarmKernel, stoppable
 from narcis.jobs.outcome import Outcome
 
 GLANCE = 0.1  # seconds between two looks at the folder
@@ -31,28 +32,29 @@ def prepare(job: Job, out: Path | str | None = None) -> RunFolder:
     """The run's folder, refused here where it cannot be written."""
     where = Path(out) if out else settings.read().runs / named(job.name).name
     run = RunFolder.create(where.expanduser(), job.name)
-    run.notebook.unlink(missing_ok=True)
+    for left in (run.notebook, *(run.path / FIGURES).glob("*")):
+        left.unlink(missing_ok=True)
     return run
 
 
-def execute(job: Job, values: dict[str, Any], run: RunFolder, console: Console | None = None) -> Outcome:
+def execute(
+    job: Job,
+    values: dict[str, Any],
+    run: RunFolder,
+    console: Console | None = None,
+    kernel: WarmKernel | None = None,
+    limits: Limits | None = None,
+) -> Outcome:
     """Runs a job's notebook to its end, whatever that is, and writes the end into the folder.
 
     `values` are those of `Job.values`.  The executed notebook stays in the folder, with the error where it failed.
+    A `kernel` is used and stays warm; without one, there is one for this run.
     """
-    with stoppable() as stop:
+    given = {**values, OUT: str(run.path.resolve())}
+    with engine.lent(kernel) as warm, stoppable(warm) as stop:
         try:
             with followed(run, console or Console(stderr=True)):
-                papermill.execute_notebook(
-                    literal(job.notebook),
-                    literal(run.notebook),
-                    {**values, OUT: str(run.path.resolve())},
-                    kernel_name="python3",
-                    progress_bar=False,
-                    kernel_manager_class=Kernel,
-                    # All that a notebook leaves is written by then; a polite end takes a kernel with torch 2.5 s.
-                    shutdown_kernel="immediate",
-                )
+                engine.perform(job.notebook, given, run.notebook.resolve(), warm, limits, run.progress)
             ended = outcome.SUCCEEDED
         except Exception as error:  # the one place that must record every end
             ended = outcome.INTERRUPTED if stop.is_set() else outcome.of(error)
@@ -60,11 +62,6 @@ def execute(job: Job, values: dict[str, Any], run: RunFolder, console: Console |
         run.finish(ended.state, **({} if ended is outcome.SUCCEEDED else {"error": ended.said}))
         run.update(job=job.name, parameters=values, notebook=run.notebook.name)
     return ended
-
-
-def literal(path: Path) -> str:
-    """Papermill fills in braces, even those of a folder's name."""
-    return str(path.resolve()).replace("{", "{{").replace("}", "}}")
 
 
 @contextmanager
