@@ -17,7 +17,7 @@ HOUSE := pyproject.toml constraints.txt
 export WORDS FACE OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help portrait test check lab clean constraints
+.PHONY: help portrait test check lab up bench clean constraints
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,13 @@ check: $(VENV)/installed-test ## lint, format, layers, types, jobs, then every t
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/narcis jobs check
 	$(BIN)/python -m pytest
+
+up: $(VENV)/installed ## database and worker on this machine, until Ctrl-C; then: narcis submit portrait -p words="…" --wait
+	$(BIN)/narcis up
+
+bench: $(VENV)/installed-test ## measure the queue and the notebooks, as ratios in one run each
+	$(BIN)/python benchmarks/queueing.py
+	$(BIN)/python benchmarks/notebooks.py
 
 lab: $(VENV)/installed ## open JupyterLab on the notebooks
 	@$(BIN)/narcis lab

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from narcis import settings
+from narcis.errors import Unavailable
 
 NEEDED = ("torch", "diffusers", "transformers", "papermill", "ipykernel", "jupyterlab")
 WEIGHTS = Path(__file__).parent / "mini" / "weights"
@@ -35,6 +36,8 @@ def examine() -> Iterator[Finding]:
     yield model()
     yield jobs()
     yield runs()
+    yield database()
+    yield store()
     yield device()
 
 
@@ -82,6 +85,31 @@ def runs() -> Finding:
             return Finding("runs", True, f"go to {place}")
     except OSError as error:
         return Finding("runs", False, f"{place} cannot be written: {error.strerror}; set NARCIS_RUNS to another folder")
+
+
+def database() -> Finding:
+    """A file that is not there yet is well: `narcis up` makes it."""
+    from narcis.records import db
+
+    engine = db.connect()
+    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").is_file():
+        return Finding("database", True, f"{db.shown(engine.url)} will be made by `narcis up`")
+    try:
+        db.check(engine)
+    except Unavailable as error:
+        return Finding("database", False, str(error))
+    return Finding("database", True, db.shown(engine.url))
+
+
+def store() -> Finding:
+    from narcis.jobs.asking import the_store
+
+    kept = the_store()
+    try:
+        kept.has("doctor")
+    except (Unavailable, OSError) as error:
+        return Finding("store", False, str(error))
+    return Finding("store", True, kept.name)
 
 
 def device() -> Finding:

@@ -14,7 +14,7 @@ from narcis.errors import BadInput, NotFound, Unavailable
 @pytest.fixture(scope="module")
 def s3_server():
     """A real HTTP server that speaks S3, on a free port of this machine."""
-    server = pytest.importorskip("moto.server", reason="moto is missing: pip install 'moto[s3,server]'")
+    server = pytest.importorskip("moto.server", reason="moto is missing: pip install 'moto[s3]' flask flask-cors")
     running = server.ThreadedMotoServer(port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()
@@ -30,6 +30,7 @@ def kept(request, tmp_path, monkeypatch):
         monkeypatch.setenv(name, "nobody")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     bucket = store.open_store(f"s3://pictures-{os.urandom(4).hex()}/live", request.getfixturevalue("s3_server"))
+    assert isinstance(bucket, store.Bucket)
     bucket.client.create_bucket(Bucket=bucket.bucket)
     return bucket
 

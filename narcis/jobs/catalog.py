@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from dataclasses import field as field_of
+from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from cronsim import CronSim, CronSimError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 from narcis import settings
 from narcis.errors import BadInput, NotFound
@@ -28,6 +32,7 @@ class Bounds(BaseModel):
     most: float | None = None
     length: int | None = Field(default=None, ge=0)  # of a text, at most
     among: tuple[Any, ...] | None = None
+    file: bool = False  # the text is the path of a file, which travels with the run
 
     def in_words(self) -> str:
         """For people; the length of texts goes without saying."""
@@ -38,10 +43,55 @@ class Bounds(BaseModel):
         return " ".join(filter(None, (low, high)))
 
 
-class Entry(BaseModel):
-    """One YAML file."""
+class Batch(BaseModel):
+    """Runs that wait together are run together, when they agree in all that is named in `by`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: int = Field(ge=2, le=16)
+    wait: float = Field(default=0.5, ge=0, le=10)  # seconds that the first waits for others
+    by: tuple[str, ...]  # parameters in which they agree; the others go into the list of orders
+
+
+class Terms(BaseModel):
+    """On what terms a job is run by a worker."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs: Literal["cpu", "gpu"] = "cpu"
+    tiers: tuple[str, ...] = ()  # GPU machines in order of preference
+    minutes: float = Field(default=60, gt=0, le=7 * 24 * 60)  # the whole run
+    cell_minutes: float | None = Field(default=None, gt=0)
+    quiet_minutes: float | None = Field(default=15, gt=0)  # without any progress
+    retries: int = Field(default=2, ge=0, le=10)  # for causes that can pass
+    tokens: int = Field(default=0, ge=0)  # what it costs whoever asks for it
+    batch: Batch | None = None
+    cron: str | None = None  # five fields; run with the defaults
+    timezone: str = "UTC"  # of the cron
+    previous: str | None = None  # the parameter that gets the folder of the job's last run that succeeded
+
+    @field_validator("cron")
+    @classmethod
+    def readable(cls, cron: str | None) -> str | None:
+        if cron is not None:
+            try:
+                CronSim(cron, datetime(2026, 1, 1))
+            except CronSimError as error:
+                raise ValueError(f"it is no cron line of five fields: {error}") from None
+        return cron
+
+    @field_validator("timezone")
+    @classmethod
+    def known(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("it is no time zone; write for example Europe/Berlin") from None
+        return timezone
+
+
+class Entry(Terms):
+    """One YAML file."""
 
     notebook: str
     title: str
@@ -65,6 +115,7 @@ class Job:
     fixed: dict[str, Any]
     bounds: dict[str, Bounds]
     takes: dict[str, Parameter]  # all of the notebook's
+    terms: Terms = field_of(default_factory=Terms)
 
     @property
     def open(self) -> dict[str, Parameter]:
@@ -76,6 +127,9 @@ class Job:
         """Pydantic's model of the open values; its schema is the job's."""
         fields: dict[str, Any] = {name: field(p, self.bounds[name]) for name, p in self.open.items()}
         return create_model(self.name, __base__=Values, __doc__=self.title, **fields)
+
+    def is_file(self, name: str) -> bool:
+        return name in self.bounds and self.bounds[name].file
 
     def read(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Values from a command line, by the types of the notebook."""
@@ -141,7 +195,8 @@ def load(path: Path) -> Job:
     if OUT not in takes or takes[OUT].type is not str:
         raise BadInput(f"{notebook.name} has no parameter `{OUT}: str`; every job's notebook takes its run's folder")
     bounds = {name: limits or Bounds() for name, limits in entry.open.items()}
-    job = Job(path.stem, entry.title, notebook, entry.fixed, bounds, takes)
+    terms = Terms(**{name: getattr(entry, name) for name in Terms.model_fields})
+    job = Job(path.stem, entry.title, notebook, entry.fixed, bounds, takes, terms)
     check(job, path.name)
     return job
 
@@ -166,6 +221,11 @@ def check(job: Job, where: str) -> None:
     for name, value in job.fixed.items():
         if type(value) is not job.takes[name].type:
             raise BadInput(f"{where} fixes {name} to {value!r}; it is a {job.takes[name].type.__name__}")
+    if (name := job.terms.previous) and (name not in job.takes or name in (*job.bounds, *job.fixed, OUT)):
+        raise BadInput(f"{where} gives the previous run to {name}, which must be a parameter that nobody sets")
+    for name in job.terms.batch.by if job.terms.batch else ():
+        if name not in job.takes:
+            raise BadInput(f"{where} batches by {name}, which {job.notebook.name} does not take")
     try:
         job.values({name: parameter.default for name, parameter in job.open.items()})
     except BadInput as error:

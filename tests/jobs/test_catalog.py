@@ -90,3 +90,33 @@ def test_yaml_and_notebook_are_held_against_each_other(job_file, entry: str, cel
 
 def test_a_catalogue_without_jobs_is_a_problem(job_file):
     assert "there are no jobs" in catalog.problems()[0]
+
+
+def test_a_job_says_on_what_terms_it_is_run(job_file):
+    job_file(
+        "small", "needs: gpu\ntiers: [g6, g5]\nretries: 1\nbatch: {size: 4, by: [steps]}\ncron: '30 3 * * *'", CELL
+    )
+    terms = catalog.find("small").terms
+    assert (terms.needs, terms.tiers, terms.retries, terms.minutes) == ("gpu", ("g6", "g5"), 1, 60)
+    assert terms.batch == catalog.Batch(size=4, by=("steps",))
+
+
+@pytest.mark.parametrize(
+    "terms, said",
+    [
+        ("cron: '61 * * * *'", "no cron line"),
+        ("cron: daily", "no cron line"),
+        ("timezone: Europe/Atlantis", "no time zone"),
+        ("minutes: 0", "greater than 0"),
+        ("retries: -1", "greater than or equal to 0"),
+        ("needs: tpu", "'cpu' or 'gpu'"),
+        ("batch: {size: 1, by: [steps]}", "greater than or equal to 2"),
+        ("batch: {size: 2, by: [stpes]}", "batches by stpes, which small.ipynb does not take"),
+        ("minuets: 3", "extra inputs"),
+    ],
+)
+def test_terms_that_cannot_be_are_refused(job_file, terms: str, said: str):
+    job_file("small", terms, CELL)
+    with pytest.raises(BadInput) as refused:
+        catalog.find("small")
+    assert said in str(refused.value)

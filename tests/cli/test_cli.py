@@ -77,7 +77,7 @@ def refused(capsys: pytest.CaptureFixture, *arguments: str) -> tuple[int, str]:
         (["portrait", "winter queen", "--sitter", "zoe"], 2, "sitter is 'zoe'"),
         (["portrait", "winter queen", "--face", "."], 2, ". is a folder; name a photo in it"),
         (["portrait", "winter queen", "--face", "missing.jpg"], 4, "there is no photo missing.jpg"),
-        (["run", "portrat"], 4, "no job portrat; there are: portrait"),
+        (["run", "portrat"], 4, "no job portrat; there are: nightly, portrait"),
         (["run", "portrait", "-p", "guidance=nan"], 2, "guidance is 'nan'"),
         (["run", "portrait", "-p", "guidance=0.5"], 2, "guidance is 0.5"),
     ],
@@ -172,13 +172,13 @@ def test_another_end_is_one_line_and_its_code(capsys, tmp_path: Path, monkeypatc
 def test_the_catalogue_says_name_type_default_help_and_bounds(capsys):
     assert narcis("jobs") == 0
     said = capsys.readouterr().out
-    assert said.startswith("portrait: ") and "steps            int = 20" in said and "from 1 to 150" in said
+    assert "portrait: Two words" in said and "steps            int = 20" in said and "from 1 to 150" in said
     assert narcis("jobs", "--json") == 0
     assert json.loads(capsys.readouterr().out)["portrait"]["properties"]["steps"]["maximum"] == 150
 
 
 def test_the_jobs_that_ship_are_well(capsys):
-    assert narcis("jobs", "check") == 0 and "1 jobs are well" in capsys.readouterr().out
+    assert narcis("jobs", "check") == 0 and "2 jobs are well" in capsys.readouterr().out
 
 
 def test_a_job_that_is_not_well_is_told(capsys, tmp_path: Path, monkeypatch):

@@ -1,0 +1,84 @@
+"""What a run leaves, taken from its folder into the store; keys derive from the run's id, so twice is harmless.
+
+productions/<run>/<n>.png with <n>.json (recipe, measures, caption) and <n>.avif for pages, productions/<run>/
+manifest.json, and notebooks/<run>.ipynb with the figures it links to.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from narcis.folder import RunFolder
+from narcis.jobs.executed import FIGURES
+from narcis.store import Store
+
+THUMB = 512  # px, the longer side of what pages show
+
+
+def keep(run: RunFolder, id: str, store: Store) -> None:
+    """Everything into the store, the manifest last: where that is, all it names is there too.  Raises Unavailable."""
+    for key, content in contents(run, id):
+        store.put(key, content)
+    store.put(f"productions/{id}/manifest.json", run.manifest_path.read_bytes())
+
+
+def contents(run: RunFolder, id: str) -> Iterator[tuple[str, bytes]]:
+    """Keys and bytes of pictures, figures and notebook."""
+    for n, entry in enumerate(run.manifest().get("images", []), 1):
+        path = run.path / entry["file"]
+        yield f"productions/{id}/{n}.png", path.read_bytes()
+        yield f"productions/{id}/{n}.avif", thumb(path)
+        yield f"productions/{id}/{n}.json", json.dumps(facts(entry), ensure_ascii=False).encode()
+    for path in sorted((run.path / FIGURES).glob("*")):
+        yield f"notebooks/{FIGURES}/{path.name}", path.read_bytes()
+    if run.progress.is_file():
+        yield f"productions/{id}/{run.progress.name}", run.progress.read_bytes()
+    if run.notebook.is_file():
+        yield f"notebooks/{id}.ipynb", run.notebook.read_bytes()
+
+
+def restore(prefix: str, folder: Path, store: Store) -> Path:
+    """The folder of a run that was kept, with manifest and pictures."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    manifest = store.get(f"{prefix}/manifest.json")
+    for n, entry in enumerate(json.loads(manifest).get("images", []), 1):
+        (folder / entry["file"]).write_bytes(store.get(f"{prefix}/{n}.png"))
+    (folder / "manifest.json").write_bytes(manifest)
+    return folder.resolve()
+
+
+def images(run: RunFolder) -> list[dict[str, Any]]:
+    """What the manifest says of each picture, and its size in px."""
+    found = []
+    for entry in run.manifest().get("images", []):
+        with Image.open(run.path / entry["file"]) as picture:
+            found.append({**facts(entry), "width": picture.width, "height": picture.height})
+    return found
+
+
+def facts(entry: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest says of a picture, but for where it lies in the folder."""
+    return {name: value for name, value in entry.items() if name != "file"}
+
+
+def thumb(path: Path) -> bytes:
+    """AVIF of at most 512 px."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    small.save(file, "AVIF", quality=70)
+    return file.getvalue()
+
+
+def preview(run: RunFolder, id: str, name: str, store: Store) -> str:
+    """A preview of a run that is under way; its key."""
+    key = f"productions/{id}/{name}"
+    store.put(key, (run.path / name).read_bytes())
+    return key
