@@ -116,6 +116,37 @@ def before_after(pictures: Mapping[str, Image.Image], title: str = "") -> Drawin
     return drawing
 
 
+@in_style
+def grid(rows: Mapping[str, Sequence[Image.Image]], columns: Sequence[str], title: str = "") -> Drawing:
+    """Pictures in rows, each row under its name, each column under its own."""
+    heading, side = HEADING if title else 0.0, PANEL * 0.62
+    width, height = len(columns) * side + GAP, len(rows) * (side + CAPTION) + heading + GAP
+    drawing = Drawing(figsize=(width, height))
+    if title:
+        drawing.text(GAP / 2 / width, 1 - 0.2 / height, title, fontsize=10, va="center")
+    for i, (name, pictures) in enumerate(rows.items()):
+        bottom = height - heading - (i + 1) * (side + CAPTION)
+        for j, picture in enumerate(pictures):
+            box = ((j * side + GAP / 2) / width, bottom / height, (side - GAP / 2) / width, (side - GAP / 2) / height)
+            lay(drawing.add_axes(box), picture, f"{name} · {columns[j]}")
+    return drawing
+
+
+@in_style
+def moved(pairs: Mapping[str, tuple[Image.Image, Image.Image]], title: str = "") -> Drawing:
+    """Before, after, and where they differ: the brighter, the more, up to a fifth of the full scale."""
+    rows = {name: [a, b, difference(a, b)] for name, (a, b) in pairs.items()}
+    return grid.__wrapped__(rows, ["accepted", "tonight", "difference"], title)
+
+
+def difference(a: Image.Image, b: Image.Image) -> Image.Image:
+    """The largest difference of a channel, five times as bright; pictures of two sizes differ everywhere."""
+    if a.size != b.size:
+        return Image.new("L", b.size, 255)
+    off = np.abs(np.asarray(a.convert("RGB"), np.float32) - np.asarray(b.convert("RGB"), np.float32)).max(-1)
+    return Image.fromarray((5 * off).clip(0, 255).astype(np.uint8))
+
+
 # -------------------------------------------------------------------------------------------- the parts
 def sheet(columns: int, title: str, panel: float = PANEL) -> tuple[Drawing, Sequence[Axes]]:
     """A row of empty panels under a title."""

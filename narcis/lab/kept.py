@@ -7,7 +7,8 @@ stage that still holds.  The cause must name everything that determines the stag
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,16 +17,27 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from narcis.folder import RunFolder
+from narcis.lab import progress
 from narcis.lab.progress import Film, Frame
+from narcis.portrait.models import Model
+from narcis.portrait.sampling import Moment
 
 
-def film(run: RunFolder, cause: str, paint: Callable[[], Film]) -> Film:
-    """The film of a cause (a hash in hex): read where it is kept, else painted and kept."""
+def follow(
+    cause: str,
+    moments: Callable[[], Iterable[Moment]],
+    model: Model,
+    run: RunFolder,
+    stage: str,
+    part: int = 0,
+    parts: int = 1,
+) -> Film:
+    """The film of a cause (a hash in hex): read where it is kept, else painted as `progress.follow` does, and kept."""
     path = run.stages / f"{cause}.safetensors"
     try:
         return read(path)
     except (FileNotFoundError, SafetensorError, KeyError, ValueError):  # none there, or half of one from a full disk
-        made = paint()
+        made = progress.follow(moments(), model, run, stage, part, parts)
     run.keep(path.name, written(made))
     return made
 
@@ -38,7 +50,7 @@ def written(film: Film) -> bytes:
     return save({"clean": film.clean.detach().cpu().contiguous(), **tensors}, {"frames": json.dumps(said)})
 
 
-def read(path) -> Film:
+def read(path: Path) -> Film:
     with safe_open(path, framework="pt") as file:
         said = json.loads(file.metadata()["frames"])
         pictures = [Image.fromarray(file.get_tensor(f"frame{i}").numpy()) for i in range(len(said))]

@@ -41,9 +41,7 @@ class Film:
     clean: Latents
 
 
-def follow(
-    moments: Iterable[Moment], model: Model, run: RunFolder, stage: str, *, part: int = 0, parts: int = 1
-) -> Film:
+def follow(moments: Iterable[Moment], model: Model, run: RunFolder, stage: str, part: int = 0, parts: int = 1) -> Film:
     """Goes through a stage, telling the run's folder of each step; this is part `part` of `parts` alike ones."""
     bar, frames, clean = Bar(stage), [], None
     for step, _, clean in moments:

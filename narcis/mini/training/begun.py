@@ -16,6 +16,7 @@ from narcis.mini.analyser import MiniAnalyser
 from narcis.mini.recogniser import to_tensor
 from narcis.mini.training import crops, samples
 from narcis.mini.training.data import Pictures
+from narcis.mini.training.vae import Vae
 
 SOME, FAR = 40, 0.1  # pictures to tell a code by; squared error from which it is another one
 
@@ -46,7 +47,7 @@ def linear_of(model: Path, paintings: Pictures, file: Path) -> None:
         return
     shown = [crops.whole(p, points).pixels for p, points in zip(paintings.pixels[:SOME], paintings.landmarks)]
     pictures = to_tensor(np.stack(shown))
-    vae = AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32)
+    vae: Vae = AutoencoderKL.from_pretrained(model / "vae", torch_dtype=torch.float32)
     encoded = vae.encode(pictures).latent_dist.mean
     fitted = samples.fitted(paintings, file.with_suffix(".new")).like(encoded, pictures)
     off = float((fitted.encode(pictures) - encoded).square().mean())

@@ -33,6 +33,9 @@ def alignment(five: np.ndarray) -> np.ndarray:
 class Critic(nn.Module):
     """How far the person in predicted latents is from the person in the true ones."""
 
+    basis: Tensor  # [16, 192]
+    mean: Tensor  # [192]
+
     def __init__(self, recogniser: Recogniser, linear: Linear):
         super().__init__()
         self.recogniser = recogniser.eval().requires_grad_(False)
@@ -40,7 +43,7 @@ class Critic(nn.Module):
             rearrange(a, "(p f q g c) k -> p q c f g k", p=HALF, q=HALF, f=2, g=2, c=3).mean((3, 4)).flatten(0, 2)
             for a in (linear.basis * linear.scale, linear.mean[:, None])
         )
-        self.register_buffer("basis", basis.T.contiguous())  # [16, 192]
+        self.register_buffer("basis", basis.T.contiguous())
         self.register_buffer("mean", mean[:, 0].contiguous())
 
     def faces(self, latents: Tensor, ways: Tensor) -> Tensor:

@@ -79,17 +79,18 @@ def samples(paintings: Pictures, linear: Linear, reader: CLIPTokenizer, first_si
             )
         )
     again = [t.repeat_interleave(CLOSE, 0) for t in (who, plain, extended, place)]
-    return Samples(*joined(whole), who, plain, extended, place), Samples(*joined(close), *again)
+    return gathered(whole, [who, plain, extended, place]), gathered(close, again)
+
+
+def gathered(parts: list[tuple[Tensor, Tensor, Tensor]], of_each: list[Tensor]) -> Samples:
+    latents, sizes, ways = (torch.cat(columns) for columns in zip(*parts))
+    return Samples(latents, sizes, ways, *of_each)
 
 
 def encoded(framed: list[crops.Framed], linear: Linear) -> tuple[Tensor, Tensor, Tensor]:
     x = torch.from_numpy(np.stack([f.pixels for f in framed])).permute(0, 3, 1, 2).float().div(127.5).sub(1)
     ways = torch.from_numpy(np.stack([alignment(f.five) for f in framed]))
     return linear.encode(x).half(), torch.tensor([f.sizes for f in framed]), ways
-
-
-def joined(parts: list[tuple[Tensor, Tensor, Tensor]]) -> list[Tensor]:
-    return [torch.cat(columns) for columns in zip(*parts)]
 
 
 @torch.inference_mode()
