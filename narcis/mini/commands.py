@@ -68,13 +68,16 @@ def train(
     start: Annotated[
         str | None, typer.Option(help="go on from this model: its name or folder; only the denoiser is trained")
     ] = None,
+    again: Annotated[
+        list[str] | None, typer.Option(help="train this finished part further, such as detector or landmarker")
+    ] = None,
 ) -> None:
     """Draw the data and train every part; may be stopped and started again at any minute."""
     from narcis.mini.training.plan import Plan, run
     from narcis.portrait.models import find
 
     model = find(start) if start else None
-    made = run(Plan(folder, hours, device, sitters, scale, model, INSTRUMENTS), typer.echo)
+    made = run(Plan(folder, hours, device, sitters, scale, model, INSTRUMENTS, tuple(again or ())), typer.echo)
     typer.echo(f"{made}: look with `narcis mini sheet --model {made}`, measure with `narcis mini check --model {made}`")
 
 

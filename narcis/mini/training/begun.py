@@ -3,6 +3,7 @@ deleted from the folder is trained anew, and the denoiser goes on."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,8 @@ def unpack(model: Path, instruments: Path, folder: Path) -> None:
     for name, state in found.items():
         if not (file := folder / f"{name}.pt").exists():
             torch.save(state, file)
+    if not (folder / "tokenizer").exists():  # grown anew, the same words could have other numbers
+        shutil.copytree(model / "tokenizer", folder / "tokenizer")
 
 
 @torch.inference_mode()

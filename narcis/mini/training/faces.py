@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 
 import cv2
@@ -15,24 +14,43 @@ from torch.nn import functional as F
 from narcis.mini.analyser import CANVAS, CROP, STRIDE, Detector, Landmarker
 from narcis.mini.frames import axis_of, frame
 from narcis.mini.recogniser import compose, to_tensor, warp
-from narcis.mini.training.data import Pictures, cosine
+from narcis.mini.training import loop
+from narcis.mini.training.data import Pictures
+from narcis.mini.training.latents import Linear
 
 CELLS = CANVAS // STRIDE
 
 
 class Album:
-    """Photos and paintings at 128 px with their landmarks."""
+    """Photos and paintings at 128 px with their landmarks; with a code, each painting also as a denoiser misses it."""
 
-    def __init__(self, photos: Pictures, paintings: Pictures):
-        small = [cv2.resize(p, (128, 128), interpolation=cv2.INTER_AREA) for p in paintings.pixels]
-        self.pixels = np.concatenate([photos.pixels, np.stack(small)])
-        self.landmarks = np.concatenate([photos.landmarks, paintings.landmarks * (128 / paintings.pixels.shape[1])])
+    def __init__(self, photos: Pictures, paintings: Pictures, linear: Linear | None = None):
+        small = np.stack([cv2.resize(p, (128, 128), interpolation=cv2.INTER_AREA) for p in paintings.pixels])
+        points = paintings.landmarks * (128 / paintings.pixels.shape[1])
+        missed = [as_painted(paintings.pixels, linear)] if linear else []
+        self.pixels = np.concatenate([photos.pixels, small, *missed])
+        self.landmarks = np.concatenate([photos.landmarks, points, *(points for _ in missed)])
 
     def pick(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A picture and its landmarks, as often mirrored as not."""
         i = rng.integers(len(self.pixels))
         picture, points = self.pixels[i], self.landmarks[i]
         return (picture, points) if rng.random() < 0.5 else mirrored(picture, points)
+
+
+def as_painted(paintings: np.ndarray, linear: Linear) -> np.ndarray:
+    """uint8 [n, s, s, 3] -> [n, 128, 128, 3]: what the latents keep of each at 256 px, with some noise on them.
+
+    A face that the model paints is softer and more crooked than any that the painter draws.
+    """
+    gen, made = torch.Generator().manual_seed(0), []
+    for i in range(0, len(paintings), 100):
+        shown = np.stack([cv2.resize(p, (256, 256), interpolation=cv2.INTER_AREA) for p in paintings[i : i + 100]])
+        z = linear.encode(to_tensor(shown))
+        z = z + 0.6 * torch.rand(len(z), 1, 1, 1, generator=gen) * torch.randn(z.shape, generator=gen)
+        half = F.avg_pool2d(linear.decode(z), 2)
+        made.append(half.add(1).mul(127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy())
+    return np.concatenate(made)
 
 
 def mirror_order() -> np.ndarray:
@@ -147,26 +165,19 @@ def detector_loss(out: Tensor, truth: Tensor, meant: Tensor) -> Tensor:
     return -focal.sum() / hit.sum().clamp(min=1) + 2 * shape / meant.sum().clamp(min=1)
 
 
-def train_detector(album: Album, *, seed: int, minutes: float, say: Callable[[str], None]) -> Detector:
+def train_detector(net: Detector, album: Album, *, seed: int, minutes: float, say: Callable[[str], None]) -> Detector:
+    """From what the net is: new, or a finished model's."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    net = Detector()
-    optimiser = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.01)
-    begun, step = time.time(), 0
-    while (part := (time.time() - begun) / (60 * minutes)) < 1:
+
+    def loss() -> Tensor:
         pictures, axes = zip(*(collage(rng, album) for _ in range(32)))
         truth, meant = (torch.from_numpy(np.stack(a)) for a in zip(*map(target, axes)))
-        for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * cosine(part)
         with torch.autocast("cpu", torch.bfloat16):
             out = net(tint(rng, to_tensor(np.stack(pictures))))
-        loss = detector_loss(out.float(), truth, meant)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        step += 1
-        if step % 100 == 0:
-            say(f"detector: step {step}, {part:.0%}, loss {loss.item():.3f}")
+        return detector_loss(out.float(), truth, meant)
+
+    loop.train("detector", net.train().parameters(), loss, minutes=minutes, top=2e-3, decay=0.01, say=say)
     return net.eval()
 
 
@@ -185,23 +196,18 @@ def framed(rng: np.random.Generator, album: Album) -> tuple[np.ndarray, np.ndarr
     return warp(picture, matrix, CROP), ((points @ matrix[:, :2].T + matrix[:, 2]) / CROP).astype(np.float32)
 
 
-def train_landmarker(album: Album, *, seed: int, minutes: float, say: Callable[[str], None]) -> Landmarker:
+def train_landmarker(
+    net: Landmarker, album: Album, *, seed: int, minutes: float, say: Callable[[str], None]
+) -> Landmarker:
+    """From what the net is: new, or a finished model's."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    net = Landmarker()
-    optimiser = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.01)
-    begun, step = time.time(), 0
-    while (part := (time.time() - begun) / (60 * minutes)) < 1:
+
+    def loss() -> Tensor:
         pictures, points = zip(*(framed(rng, album) for _ in range(64)))
-        for group in optimiser.param_groups:
-            group["lr"] = 3e-3 * cosine(part)
         with torch.autocast("cpu", torch.bfloat16):
             seen = net(tint(rng, to_tensor(np.stack(pictures))))
-        loss = F.smooth_l1_loss(seen, torch.from_numpy(np.stack(points)), beta=0.02)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        step += 1
-        if step % 100 == 0:
-            say(f"landmarker: step {step}, {part:.0%}, loss {loss.item():.5f}")
+        return F.smooth_l1_loss(seen, torch.from_numpy(np.stack(points)), beta=0.02)
+
+    loop.train("landmarker", net.train().parameters(), loss, minutes=minutes, top=3e-3, decay=0.01, say=say)
     return net.eval()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from narcis.mini.judge import SIDE, Judge, small
 from narcis.mini.recogniser import to_tensor
-from narcis.mini.training.data import Pictures, cosine
+from narcis.mini.training import loop
+from narcis.mini.training.data import Pictures
 from narcis.mini.training.faces import tint
 
 
@@ -37,20 +38,13 @@ def train(
     torch.manual_seed(seed)
     net = Judge(questions)
     source, truth = [small(p) for p in paintings.pixels], answers(questions, paintings.scenes)
-    optimiser = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.05)
-    begun, step = time.time(), 0
-    while (part := (time.time() - begun) / (60 * minutes)) < 1:
+
+    def loss() -> Tensor:
         chosen = rng.integers(0, len(source), 64)
         x = tint(rng, to_tensor(np.stack([moved(rng, source[i]) for i in chosen])))
-        for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * cosine(part)
         with torch.autocast("cpu", torch.bfloat16):
             logits = net(x)
-        loss = torch.stack([F.cross_entropy(logits[q].float(), truth[q][chosen]) for q in questions]).sum()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        step += 1
-        if step % 50 == 0:
-            say(f"judge: step {step}, {part:.0%}, loss {loss.item():.3f}")
+        return torch.stack([F.cross_entropy(logits[q].float(), truth[q][chosen]) for q in questions]).sum()
+
+    loop.train("judge", net.parameters(), loss, minutes=minutes, top=2e-3, decay=0.05, say=say)
     return net.eval()

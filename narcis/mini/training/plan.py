@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,6 +44,7 @@ class Plan:
     scale: float
     start: Path | None = None  # a finished model's folder, whose parts this training begins with
     instruments: Path = Path()  # its judge and second recogniser
+    again: tuple[str, ...] = ()  # parts that are trained further although they are finished
 
     @property
     def data(self) -> Path:
@@ -60,33 +62,34 @@ def run(plan: Plan, say: Say) -> Path:
         begun.linear_of(plan.start, plan.pictures("paintings"), plan.folder / "linear.pt")
     first = recogniser_of(plan, say, seed=0, minutes=5, bare=0.15, widths=(16, 32, 64, 128))
     net = denoiser(plan, first, say)
-    detector = part(
-        plan,
-        "detector",
-        Detector(),
-        lambda: faces.train_detector(album(plan), seed=SEED, minutes=5 * plan.scale, say=say),
-    )
-    landmarker = part(
-        plan,
-        "landmarker",
-        Landmarker(),
-        lambda: faces.train_landmarker(album(plan), seed=SEED, minutes=7 * plan.scale, say=say),
-    )
+    analyser = analyser_of(plan, first, say)
     autoencoder = autoencoder_of(plan, say)
     made = plan.folder / "weights"
     linear = samples.fitted(plan.pictures("paintings"), plan.folder / "linear.pt")
-    export.export(net, autoencoder, linear, plan.folder / "tokenizer", MiniAnalyser(detector, landmarker, first), made)
+    export.export(net, autoencoder, linear, plan.folder / "tokenizer", analyser, made)
     instruments(plan, say)
     return made
 
 
-def part(plan: Plan, name: str, empty: T, train: Callable[[], T]) -> T:
-    """A net from its file, or trained and kept there."""
+def wanted(plan: Plan, name: str) -> bool:
+    """Whether a part is to be trained by this call."""
+    return name in plan.again or not (plan.folder / f"{name}.pt").exists()
+
+
+def part(plan: Plan, name: str, net: T, train: Callable[[], nn.Module]) -> T:
+    """A net with the weights of its file, or of its training, which begins with those of the file if there is one."""
     file = plan.folder / f"{name}.pt"
-    if not file.exists():
+    if file.exists():
+        read_into(net, file)
+    if wanted(plan, name):
         keep(train().state_dict(), file)
-    empty.load_state_dict({**empty.state_dict(), **torch.load(file, weights_only=True)})  # fp16 files hold no counters
-    return empty.eval()
+        read_into(net, file)
+    return net.eval()
+
+
+def read_into(net: nn.Module, file: Path) -> None:
+    """fp16 files hold no counters of batch norm's."""
+    net.load_state_dict({**net.state_dict(), **torch.load(file, weights_only=True)})
 
 
 def keep(state: dict, file: Path) -> None:
@@ -94,8 +97,25 @@ def keep(state: dict, file: Path) -> None:
     file.with_suffix(".part").rename(file)
 
 
-def album(plan: Plan) -> faces.Album:
-    return faces.Album(plan.pictures("photos", 30), plan.pictures("paintings", 30))
+def analyser_of(plan: Plan, recogniser: Recogniser, say: Say) -> MiniAnalyser:
+    """Detector and landmarker go on from what they are, when they are to be trained again."""
+    detector, landmarker = Detector(), Landmarker()
+
+    @cache
+    def album() -> faces.Album:
+        paintings = plan.pictures("paintings", 30)
+        linear = samples.fitted(paintings, plan.folder / "linear.pt")
+        return faces.Album(plan.pictures("photos", 30), paintings, linear)
+
+    def train_detector() -> Detector:
+        return faces.train_detector(detector, album(), seed=SEED, minutes=5 * plan.scale, say=say)
+
+    def train_landmarker() -> Landmarker:
+        return faces.train_landmarker(landmarker, album(), seed=SEED, minutes=7 * plan.scale, say=say)
+
+    part(plan, "detector", detector, train_detector)
+    part(plan, "landmarker", landmarker, train_landmarker)
+    return MiniAnalyser(detector, landmarker, recogniser)
 
 
 def recogniser_of(

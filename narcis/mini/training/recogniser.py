@@ -8,9 +8,7 @@ supervision no real data set has) keeps them linearly readable in the embedding.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from narcis.mini.recogniser import SIZE, Recogniser, align, to_tensor, without_hair
-from narcis.mini.training.data import Pictures, cosine, five
+from narcis.mini.training import loop
+from narcis.mini.training.data import Pictures, five
 
 SCALE = 14.0  # of the cosines in the contrast
 ROOM = 8  # px kept around an aligned face so that it can be shaken
@@ -69,29 +68,20 @@ def train(
     sources = [aligned(photos), aligned(paintings)]
     net, guess = Recogniser(widths=widths), nn.Linear(128, features.shape[1])
     parameters = [*net.parameters(), *guess.parameters()]
-    optimiser = torch.optim.AdamW(parameters, 2e-3, weight_decay=0.02)
-    truth, begun, step, right = torch.from_numpy(features), time.time(), 0, 0.0
-    while (part := (time.time() - begun) / (60 * minutes)) < 1:
+    truth = torch.from_numpy(features)
+
+    def loss() -> Tensor:
         label = torch.from_numpy(rng.permutation(len(features))[:96])
         faces = vary(to_tensor(np.concatenate([shaken(rng, source, label.numpy()) for source in sources])), gen)
         hidden = torch.rand(96, generator=gen).repeat(2) < bare
         faces = torch.where(hidden[:, None, None, None], without_hair(faces), faces)
-        for group in optimiser.param_groups:
-            group["lr"] = 3e-3 * cosine(part)
         with torch.autocast("cpu", torch.bfloat16):
             embedding = net(faces)
         embedding, both = embedding.float(), label.repeat(2)
         sex = F.binary_cross_entropy_with_logits(net.woman(embedding)[:, 0], (truth[both, 0] > 0).float())
-        loss = contrast(*embedding.chunk(2)) + F.mse_loss(guess(embedding), truth[both]) + 0.2 * sex
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        step += 1
-        with torch.no_grad():
-            photo, painting = F.normalize(embedding, dim=-1).chunk(2)
-            right = 0.95 * right + 0.05 * ((photo @ painting.T).argmax(1) == torch.arange(96)).float().mean().item()
-        if step % 50 == 0:
-            say(f"recogniser {seed}: step {step}, {part:.0%}, loss {loss.item():.2f}, right {right:.1%}")
+        return contrast(*embedding.chunk(2)) + F.mse_loss(guess(embedding), truth[both]) + 0.2 * sex
+
+    loop.train(f"recogniser {seed}", parameters, loss, minutes=minutes, top=3e-3, decay=0.02, say=say)
     return net.eval()
 
 
@@ -107,7 +97,3 @@ def shaken(rng: np.random.Generator, source: np.ndarray, people: np.ndarray) -> 
     mirrored = rng.random(len(people)) < 0.5
     shown[mirrored] = shown[mirrored][:, :, ::-1]
     return shown
-
-
-def save(net: Recogniser, file: Path) -> None:
-    torch.save(net.state_dict(), file)

@@ -1,10 +1,12 @@
 """What the detector and the landmarker are taught is true."""
 
+import cv2
 import numpy as np
 import pytest
 
 from narcis.mini import painter
-from narcis.mini.training import faces
+from narcis.mini.analyser import Detector
+from narcis.mini.training import faces, latents
 from narcis.mini.training.data import Pictures
 
 
@@ -49,3 +51,25 @@ def test_framed_landmarks_lie_in_the_unit_square(album):
     rng = np.random.default_rng(5)
     points = np.stack([faces.framed(rng, album)[1] for _ in range(30)])
     assert points.min() > -0.35 and points.max() < 1.35 and 0.4 < points.mean() < 0.6
+
+
+def test_with_a_code_every_painting_is_also_seen_as_a_denoiser_misses_it(album):
+    rng = np.random.default_rng(0)
+    smooth = np.stack([cv2.resize(rng.integers(0, 256, (9, 9, 3)).astype(np.uint8), (320, 320)) for _ in range(4)])
+    points = np.tile(album.landmarks[:1] * 2.5, (4, 1, 1))
+    drawn = Pictures(smooth, points, np.arange(4), [])
+    known = Pictures(album.pixels[:3], album.landmarks[:3], np.arange(3), [])
+    seen = faces.Album(known, drawn, latents.fit(np.stack([cv2.resize(p, (256, 256)) for p in smooth])))
+    assert seen.pixels.shape == (3 + 4 + 4, 128, 128, 3)
+    plain, missed = seen.pixels[3:7].astype(float), seen.pixels[7:].astype(float)
+    assert np.array_equal(seen.landmarks[3:7], seen.landmarks[7:])
+    off = np.abs(plain - missed).mean()
+    assert 1 < off < 0.5 * np.abs(plain - missed[::-1]).mean()  # the same pictures, and not quite
+
+
+def test_a_training_goes_on_from_the_net_that_it_is_given(album):
+    net = Detector()
+    before = net.head[-1].bias.detach().clone()
+    same = faces.train_detector(net, album, seed=0, minutes=0.001, say=lambda _: None)
+    assert same is net and not same.training
+    assert 0 < (net.head[-1].bias - before).abs().max() < 0.1
