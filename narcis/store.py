@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from mimetypes import guess_type
 from pathlib import Path
@@ -103,7 +103,9 @@ class Directory:
         return self.path(key).is_file()
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        found = (path for path in self.root.rglob("*") if path.is_file() and not path.name.startswith("."))
+        folder = prefix.rpartition("/")[0]
+        below = self.root / folder if KEY.fullmatch(folder) else self.root  # one run's, without looking at all others
+        found = (path for path in below.rglob("*") if path.is_file() and not path.name.startswith("."))
         names = sorted(path.relative_to(self.root).as_posix() for path in found)
         return (name for name in names if name.startswith(prefix))
 
@@ -137,7 +139,8 @@ class Bucket:
         self.ask("put_object", key, Body=content, ContentType=kind)
 
     def get(self, key: str) -> bytes:
-        return self.ask("get_object", key)["Body"].read()
+        with self.meant(key):  # reading may fail half-way
+            return self.ask("get_object", key)["Body"].read()
 
     def has(self, key: str) -> bool:
         try:
@@ -147,10 +150,11 @@ class Bucket:
         return True
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
-        for page in self.told(pages):
-            for entry in page.get("Contents", ()):
-                yield entry["Key"].removeprefix(self.prefix)
+        with self.meant(prefix):
+            pages = self.client.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix + prefix):
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"].removeprefix(self.prefix)
 
     def remove(self, key: str) -> None:
         self.ask("delete_object", key)
@@ -159,24 +163,22 @@ class Bucket:
         return f"{self.name}/{checked(key)}"
 
     def ask(self, what: str, key: str, **given: Any) -> Any:
+        with self.meant(key):
+            return getattr(self.client, what)(Bucket=self.bucket, Key=self.prefix + checked(key), **given)
+
+    @contextmanager
+    def meant(self, key: str) -> Iterator[None]:
+        """Errors of boto3 are told as ours."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            return getattr(self.client, what)(Bucket=self.bucket, Key=self.prefix + checked(key), **given)
+            yield
         except (BotoCoreError, ClientError) as error:
             raise self.meaning(error, key) from None
 
-    def told(self, pages: Any) -> Iterator[Any]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            yield from pages
-        except (BotoCoreError, ClientError) as error:
-            raise self.meaning(error, "") from None
-
     def meaning(self, error: Exception, key: str) -> NotFound | Unavailable:
         """What is missing is missing; all else may pass, or is a setting that an operator must mend."""
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+        code = (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")
         if code in ("NoSuchKey", "404"):
             return NotFound(f"the store {self.name} has no {key}", key=key)
         said = " ".join(str(error).split())

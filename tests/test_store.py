@@ -2,8 +2,10 @@
 
 import os
 import threading
+from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +53,19 @@ def test_keys_come_in_order_and_by_prefix(kept):
         kept.put(key, b"x")
     assert list(kept.keys()) == ["a/1.png", "b/1.png", "b/2.png", "bb.png"]
     assert list(kept.keys("b/")) == ["b/1.png", "b/2.png"]
+    assert list(kept.keys("b")) == ["b/1.png", "b/2.png", "bb.png"]
+    assert list(kept.keys("none/")) == list(kept.keys("../")) == []
+
+
+def test_a_bucket_that_falls_silent_while_it_is_read_is_away():
+    class Body:
+        def read(self) -> bytes:
+            raise ReadTimeoutError(endpoint_url="bucket")
+
+    bucket = store.Bucket("pictures")
+    vars(bucket)["client"] = SimpleNamespace(get_object=lambda **_: {"Body": Body()})
+    with pytest.raises(Unavailable, match="s3://pictures cannot be used"):
+        bucket.get("productions/r1/1.png")
 
 
 BAD = ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/.hidden", "a b", "a\n", "é", "x" * 600]

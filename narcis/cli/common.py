@@ -51,6 +51,16 @@ def door(photo: Path | None) -> str | None:
 
 
 @contextmanager
+def followed(id: str) -> Iterator[None]:
+    """Ctrl-C ends the watching and not the run."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"narcis: the run goes on; `narcis cancel {id}` ends it", err=True)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
 def for_scripts(as_json: bool) -> Iterator[None]:
     """Refusals also as JSON, where that was asked for; Ctrl-C before anything runs has its usual code."""
     try:

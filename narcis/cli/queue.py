@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from narcis.cli.common import Json, Values, for_scripts, pairs
+from narcis.cli.common import Json, Values, followed, for_scripts, pairs
 from narcis.errors import BadInput
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def runs(
     state: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed or cancelled")] = None,
     by: Annotated[str | None, typer.Option(help="only of this requester, such as cli:anna")] = None,
     most: Annotated[int, typer.Option(help="how many", min=1, max=1000)] = 20,
-    before: Annotated[str | None, typer.Option(help="the page after this run's id")] = None,
+    before: Annotated[str | None, typer.Option(help="the page that comes after this run")] = None,
     as_json: Json = False,
 ) -> None:
     """List runs, the newest first."""
@@ -56,13 +56,15 @@ def runs(
 
         if state is not None and state not in STATES:
             raise BadInput(f"state is {state!r}; a run is one of {', '.join(STATES)}")
-        found = queries.page(ready(), job=job, by=by, state=state, before=before, most=most)
+        engine = ready()
+        after = found(engine, before).id if before else None
+        listed = queries.page(engine, job=job, by=by, state=state, before=after, most=most)
         if as_json:
-            typer.echo(json.dumps([watching.facts(run) for run in found], ensure_ascii=False))
+            typer.echo(json.dumps([watching.facts(run) for run in listed], ensure_ascii=False))
             return
-        for run in found:
+        for run in listed:
             typer.echo(watching.line(run))
-        if not found:
+        if not listed:
             typer.echo("no runs")
 
 
@@ -79,10 +81,10 @@ def cancel(run: Id, as_json: Json = False) -> None:
         from narcis.jobs import queue
 
         engine = ready()
-        one = found(engine, run)
-        if queue.cancel(engine, one.id, whoami()) in ("succeeded", "failed"):
-            raise BadInput(f"run {one.id} has {one.state}; only a run that waits or runs can be cancelled")
-        tell(engine, found(engine, one.id), as_json)
+        id = found(engine, run).id
+        if (state := queue.cancel(engine, id, whoami())) in ("succeeded", "failed"):
+            raise BadInput(f"run {id} has {state}; only a run that waits or runs can be cancelled")
+        tell(engine, found(engine, id), as_json)
 
 
 def retry(run: Id, wait: Wait = False, as_json: Json = False) -> None:
@@ -105,8 +107,10 @@ def logs(
         from narcis.jobs import watching
 
         engine = ready()
-        for event in watching.history(engine, found(engine, run).id, follow):
-            typer.echo(json.dumps(event, ensure_ascii=False) if as_json else watching.said(event))
+        id = found(engine, run).id
+        with followed(id):
+            for event in watching.history(engine, id, follow):
+                typer.echo(json.dumps(event, ensure_ascii=False) if as_json else watching.said(event))
 
 
 # ------------------------------------------------------------------------------------------- shared
@@ -142,7 +146,8 @@ def follow_or_tell(engine: Engine, id: str, wait: bool, as_json: bool) -> None:
 
     if not as_json:
         typer.echo(id, err=True)
-    ended = watching.watch(engine, id)
+    with followed(id):
+        ended = watching.watch(engine, id)
     tell(engine, ended, as_json, as_state=not as_json)
     raise typer.Exit({"succeeded": 0, "cancelled": 130}.get(ended.state, 1))
 

@@ -21,6 +21,7 @@ from narcis.errors import BadInput, NotFound
 from narcis.jobs.parameters import Parameter, parameters
 
 OUT = "out"  # every job's notebook takes its run's folder; whoever runs it decides where that is
+ORDERS = "orders"  # one that paints several runs at once takes them as JSON, see jobs.orders
 
 
 class Bounds(BaseModel):
@@ -41,6 +42,12 @@ class Bounds(BaseModel):
         low = "" if self.least is None else f"from {self.least:g}"
         high = "" if self.most is None or self.most > 1e6 else f"to {self.most:g}"
         return " ".join(filter(None, (low, high)))
+
+    def amiss(self, kind: type) -> str:
+        """What cannot be said of values of this type, empty where all can."""
+        numbers, texts = {"least": self.least, "most": self.most}, {"length": self.length, "file": self.file or None}
+        wrong = (numbers if kind not in (int, float) else {}) | (texts if kind is not str else {})
+        return ", ".join(name for name, limit in wrong.items() if limit is not None)
 
 
 class Batch(BaseModel):
@@ -204,6 +211,8 @@ def load(path: Path) -> Job:
 def read_entry(path: Path) -> Entry:
     try:
         return Entry.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path.name} cannot be read: {error}") from None
     except yaml.YAMLError as error:
         raise BadInput(f"{path.name} is no YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
@@ -226,10 +235,20 @@ def check(job: Job, where: str) -> None:
     for name in job.terms.batch.by if job.terms.batch else ():
         if name not in job.takes:
             raise BadInput(f"{where} batches by {name}, which {job.notebook.name} does not take")
+    if job.terms.batch and not takes_orders(job):
+        raise BadInput(f"{where} has a batch; {job.notebook.name} must take `{ORDERS}: str`, which nobody sets")
+    for name, limits in job.bounds.items():
+        if wrong := limits.amiss(job.takes[name].type):
+            raise BadInput(f"{where} gives {name} {wrong}, and it is a {job.takes[name].type.__name__}")
     try:
         job.values({name: parameter.default for name, parameter in job.open.items()})
     except BadInput as error:
         raise BadInput(f"{where}: by default {error}") from None
+
+
+def takes_orders(job: Job) -> bool:
+    """Whether the notebook has a text for several orders, which nobody but the worker sets."""
+    return ORDERS in job.takes and job.takes[ORDERS].type is str and ORDERS not in (*job.bounds, *job.fixed)
 
 
 def problems() -> list[str]:

@@ -26,7 +26,11 @@ def handed_in(job: Job, values: dict[str, Any], store: Store) -> dict[str, Any]:
 
 
 def taken_in(name: str, value: str, store: Store) -> str:
-    if not value or value.startswith(MARK):
+    if not value:
+        return value
+    if value.startswith(MARK):
+        if not store.has(value.removeprefix(MARK)):
+            raise NotFound(f"{name} is {value}, which is not in the store {store.name}; hand the file in again")
         return value
     path = Path(value).expanduser()
     if not path.is_file():

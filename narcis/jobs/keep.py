@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,20 @@ from narcis.store import Store
 THUMB = 512  # px, the longer side of what pages show
 
 
-def keep(run: RunFolder, id: str, store: Store) -> None:
-    """Everything into the store, the manifest last: where that is, all it names is there too.  Raises Unavailable."""
+def keep(run: RunFolder, id: str, store: Store, ours: Callable[[], bool] = lambda: True) -> bool:
+    """Everything into the store, the manifest last: where that is, all it names is there too.  Raises Unavailable.
+
+    False as soon as the run is no longer `ours`: another attempt's pictures have the same keys.
+    """
     for key, content in contents(run, id):
+        if not ours():
+            return False
         store.put(key, content)
-    store.put(f"productions/{id}/manifest.json", run.manifest_path.read_bytes())
+    return True
 
 
 def contents(run: RunFolder, id: str) -> Iterator[tuple[str, bytes]]:
-    """Keys and bytes of pictures, figures and notebook."""
+    """Keys and bytes of pictures, figures, notebook and manifest."""
     for n, entry in enumerate(run.manifest().get("images", []), 1):
         path = run.path / entry["file"]
         yield f"productions/{id}/{n}.png", path.read_bytes()
@@ -41,6 +46,7 @@ def contents(run: RunFolder, id: str) -> Iterator[tuple[str, bytes]]:
         yield f"productions/{id}/{run.progress.name}", run.progress.read_bytes()
     if run.notebook.is_file():
         yield f"notebooks/{id}.ipynb", run.notebook.read_bytes()
+    yield f"productions/{id}/manifest.json", run.manifest_path.read_bytes()
 
 
 def restore(prefix: str, folder: Path, store: Store) -> Path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
-from narcis.errors import BadInput
+from narcis.errors import BadInput, Unavailable
 from narcis.records import queries
 
 REGISTRY = CollectorRegistry()
@@ -32,8 +33,9 @@ class Depth(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily("narcis_queue_depth", "runs that wait and run", labels=["job", "state"])
-        for (job, state), number in queries.depth(self.engine).items():
-            family.add_metric([job, state], number)
+        with suppress(Unavailable):  # the worker's own numbers are wanted all the more then
+            for (job, state), number in queries.depth(self.engine).items():
+                family.add_metric([job, state], number)
         yield family
 
 

@@ -104,7 +104,7 @@ def shower(bars: Progress, waking: TaskID) -> Callable[[Event], None]:
     def show(event: Event) -> None:
         if event.stage not in tasks:
             bars.update(waking, visible=False)
-            tasks[event.stage] = bars.add_task(event.stage, total=event.of)
-        bars.update(tasks[event.stage], completed=event.step, total=event.of)
+            tasks[event.stage] = bars.add_task(event.stage, total=event.of, shown="")
+        bars.update(tasks[event.stage], completed=event.step, total=event.of, shown=event.preview or "")
 
     return show

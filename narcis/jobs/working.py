@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from itertools import count
 
@@ -34,11 +35,11 @@ def work(
     if metrics_port:
         metrics.serve(engine, metrics_port, metrics_host)
     worker = Worker(engine, the_store(), needs=needs, jobs=jobs)
-    hands = threading.Thread(target=worker.work, args=(once,), name="hands")
-    with heard(worker):
-        hands.start()
-        while hands.is_alive():  # in spells: a signal is heard between two of them
-            hands.join(0.2)
+    with heard(worker), ThreadPoolExecutor(1, "hands") as hands:
+        ending = hands.submit(worker.work, once)
+        while not wait([ending], 0.2).done:  # in spells: a signal is heard between two of them
+            pass
+    ending.result()  # a worker that broke does not end with 0
 
 
 @contextmanager
@@ -67,6 +68,7 @@ def log_as_json() -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

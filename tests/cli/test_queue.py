@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from narcis import cli
-from narcis.jobs import asking, queue
+from narcis.jobs import asking, queue, watching
 from narcis.jobs.worker import Worker
 from narcis.records import db, queries
 
@@ -88,6 +88,29 @@ def test_a_submitted_run_is_listed_and_shown_with_its_place(engine, capsys):
     assert "place      2" in out and "state      queued" in out
     _, out, _ = narcis(capsys, "runs", "--json", "--most", "1", "--before", second)
     assert [run["id"] for run in json.loads(out)] == [first]
+
+
+def test_a_page_comes_after_a_run_that_is_named_by_the_end_of_its_id(engine, capsys):
+    ids = [submitted(capsys) for _ in range(3)]
+    _, out, _ = narcis(capsys, "runs", "--before", ids[1][-8:])
+    assert [line.split()[0] for line in out.splitlines()] == [ids[0]]
+    assert narcis(capsys, "runs", "--before", "ffffff")[0] == 4
+
+
+def test_ctrl_c_ends_the_watching_and_not_the_run(engine, capsys, monkeypatch):
+    monkeypatch.setattr(watching.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    code, out, err = narcis(capsys, "submit", "small", "--wait")
+    (run,) = queries.page(engine)
+    assert (code, out, run.state) == (130, "", "queued")
+    assert f"the run goes on; `narcis cancel {run.id}` ends it" in err
+    assert narcis(capsys, "logs", "--follow", run.id)[0] == 130
+
+
+def test_whoever_cancels_a_running_run_is_told_that_it_was_heard(engine, capsys):
+    id = submitted(capsys)
+    queue.claim(engine, "w")
+    _, out, _ = narcis(capsys, "cancel", id)
+    assert "state      running" in out and "stopping   as cli" in out
 
 
 def test_the_same_key_submits_once(engine, capsys):

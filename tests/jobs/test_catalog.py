@@ -78,6 +78,8 @@ def test_an_unknown_job_is_told_with_those_that_exist(job: catalog.Job):
         ("oepn: {}", CELL, "oepn is {}: extra inputs"),
         ("open: [", CELL, "no YAML"),
         ("", "steps: int = 3  # how many", "has no parameter `out: str`"),
+        ("open: {words: {least: 1}}", CELL, "gives words least, and it is a str"),
+        ("open: {steps: {length: 3, file: true}}", CELL, "gives steps length, file, and it is a int"),
     ],
 )
 def test_yaml_and_notebook_are_held_against_each_other(job_file, entry: str, cell: str, said: str):
@@ -88,14 +90,20 @@ def test_yaml_and_notebook_are_held_against_each_other(job_file, entry: str, cel
         catalog.find("bad")
 
 
+def test_yaml_that_is_no_text_is_a_problem_of_its_own(job_file):
+    job_file("well", "", CELL)
+    job_file("bad", "", CELL).write_bytes(b"\xff\xfe")
+    (problem,) = catalog.problems()
+    assert "bad.yaml cannot be read" in problem
+
+
 def test_a_catalogue_without_jobs_is_a_problem(job_file):
     assert "there are no jobs" in catalog.problems()[0]
 
 
 def test_a_job_says_on_what_terms_it_is_run(job_file):
-    job_file(
-        "small", "needs: gpu\ntiers: [g6, g5]\nretries: 1\nbatch: {size: 4, by: [steps]}\ncron: '30 3 * * *'", CELL
-    )
+    entry = "needs: gpu\ntiers: [g6, g5]\nretries: 1\nbatch: {size: 4, by: [steps]}\ncron: '30 3 * * *'"
+    job_file("small", entry, 'orders: str = ""  # several at once\n' + CELL)
     terms = catalog.find("small").terms
     assert (terms.needs, terms.tiers, terms.retries, terms.minutes) == ("gpu", ("g6", "g5"), 1, 60)
     assert terms.batch == catalog.Batch(size=4, by=("steps",))
@@ -112,6 +120,7 @@ def test_a_job_says_on_what_terms_it_is_run(job_file):
         ("needs: tpu", "'cpu' or 'gpu'"),
         ("batch: {size: 1, by: [steps]}", "greater than or equal to 2"),
         ("batch: {size: 2, by: [stpes]}", "batches by stpes, which small.ipynb does not take"),
+        ("batch: {size: 2, by: [steps]}", "small.ipynb must take `orders: str`, which nobody sets"),
         ("minuets: 3", "extra inputs"),
     ],
 )

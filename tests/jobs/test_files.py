@@ -41,6 +41,12 @@ def test_no_file_is_no_file(job, tmp_path):
         files.handed_in(job, {"face": str(tmp_path)}, kept)
 
 
+@pytest.mark.parametrize("key, wrong", [("faces/_/ab.png", NotFound), ("", BadInput), ("../x", BadInput)])
+def test_only_what_is_in_the_store_may_be_named_by_its_key(job, tmp_path, key, wrong):
+    with pytest.raises(wrong):
+        files.handed_in(job, {"face": f"store:{key}"}, store.open_store(tmp_path / "store"))
+
+
 def test_nothing_huge_is_taken_in(job, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MOST", 10)
     (tmp_path / "me.png").write_bytes(b"0" * 11)

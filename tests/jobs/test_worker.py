@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import structlog
+from PIL import Image
 from sqlalchemy import Engine, update
 
 from narcis.errors import Unavailable
@@ -248,6 +250,149 @@ def test_a_folder_that_cannot_be_written_is_no_fault_of_the_run(engine, worker, 
     run = queries.run(engine, id)
     assert (run.state, run.tries, run.cause) == ("queued", 1, "store")
     assert "No space left" in (run.said or "")
+
+
+def test_a_photo_that_is_gone_fails_its_own_run_and_its_batch_goes_on(engine, worker, job_file, tmp_path):
+    cell = 'face: str = ""  # a photo\n' + CELL
+    job_file("small", "open: {words: {}, pause: {}, face: {file: true}}\n" + BATCH, cell, PAINT)
+    (tmp_path / "me.png").write_bytes(b"pixels")
+    gone, good = submit(engine, face=str(tmp_path / "me.png")), submit(engine, words="good")
+    asking.the_store().remove(queries.run(engine, gone).values["face"].removeprefix("store:"))
+    worker.work(once=True)
+    run = queries.run(engine, gone)
+    assert (run.state, run.attempt, run.cause) == ("failed", 1, "failed") and "has no faces/_/" in (run.said or "")
+    assert (queries.run(engine, good).state, queries.run(engine, good).attempt) == ("succeeded", 1)
+
+
+SPOILT = """
+from narcis.folder import RunFolder
+run = RunFolder.open(out)
+if words == "no json":
+    run.manifest_path.write_text("{")
+elif words == "no list":
+    run.update(images=[{"caption": "without a file"}])
+elif words == "no step":
+    run.progress.write_text('{"stage": "paint", "step": "x", "of": null, "preview": "../../x"}\\n')
+    time.sleep(pause)
+"""
+
+
+@pytest.mark.parametrize("words, state", [("no json", "failed"), ("no list", "failed"), ("no step", "succeeded")])
+def test_whatever_a_notebook_leaves_the_worker_goes_on(engine, worker, job_file, words, state):
+    job_file("small", OPEN, CELL, "import time" + SPOILT)
+    spoilt, next_one = submit(engine, words=words, pause=2.5), submit(engine, words="well")
+    worker.work(once=True)
+    assert (queries.run(engine, spoilt).state, queries.run(engine, spoilt).attempt) == (state, 1)
+    assert queries.run(engine, next_one).state == "succeeded"
+
+
+def test_a_notebook_that_interrupts_itself_fails_and_is_not_given_back_for_ever(engine, worker, job_file):
+    job_file("small", OPEN, CELL, "raise KeyboardInterrupt")
+    id = submit(engine)
+    worker.work(once=True)
+    assert (queries.run(engine, id).state, queries.run(engine, id).attempt) == ("failed", 1)
+
+
+def test_a_previous_run_whose_files_are_gone_is_none(engine, worker, job_file):
+    job_file("small", OPEN + "previous: before\n", 'before: str = ""  # its folder\n' + CELL, "assert not before")
+    for _ in range(2):
+        id = submit(engine)
+        worker.turn()
+        assert queries.run(engine, id).state == "succeeded", queries.run(engine, id).said
+        asking.the_store().remove(f"productions/{id}/manifest.json")
+
+
+def test_every_line_of_a_run_tells_run_attempt_and_tier_and_a_kernel_that_ends_why(
+    engine, worker, job_file, monkeypatch
+):
+    monkeypatch.setenv("NARCIS_TIER", "g6")
+    job_file("small", OPEN, CELL, "import os\nif words == 'die': os._exit(1)")
+    ids = {submit(engine, words="live"), submit(engine, words="die")}
+    with structlog.testing.capture_logs() as lines:
+        worker.work(once=True)
+    of_runs = [line for line in lines if "run" in line]
+    assert {line["run"] for line in of_runs} == ids
+    assert all((line["attempt"], line["tier"], line["job"]) == (1, "g6", "small") for line in of_runs)
+    (why,) = [line["why"] for line in lines if line["event"] == "kernel ended"]
+    assert "the kernel died in cell" in why
+
+
+# ------------------------------------------------------------------------------------------ one beat
+@pytest.fixture
+def asked(worker: workers.Worker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Why the kernel was interrupted, each time."""
+    reasons: list[str] = []
+    monkeypatch.setattr(worker.kernel, "interrupt", reasons.append)
+    return reasons
+
+
+@pytest.fixture
+def held(engine: Engine, worker: workers.Worker, job_file) -> workers.Held:
+    """A run in the worker's hands."""
+    job_file("small", OPEN, CELL, PAINT)
+    submit(engine)
+    (claim,) = queue.claim(engine, worker.name)
+    one = worker.hold(catalog.find("small"), claim)
+    assert one
+    return one
+
+
+def test_a_beat_tells_progress_and_asks_for_a_stop_only_when_one_was_wanted(engine, worker, held, asked):
+    held.folder.tell("paint", 2, 5)
+    worker.pulse()
+    assert (queries.run(engine, held.claim.id).step, asked) == (2, [])
+    held.folder.progress.unlink()  # by a notebook that begins its folder anew
+    queue.cancel(engine, held.claim.id, "cli:bert")
+    worker.pulse()
+    assert (queries.run(engine, held.claim.id).step, asked) == (2, ["cancelled"])
+
+
+def test_a_late_answer_about_a_run_that_has_ended_does_not_stop_the_next_one(worker, held, asked, monkeypatch):
+    (ended,) = worker.held.values()
+    later = workers.Held(held.claim, held.folder, {})
+
+    def slow(*_: object) -> queue.Beat:
+        worker.held = {"later": later}
+        return queue.Beat(lost=frozenset([ended.claim.id]))
+
+    monkeypatch.setattr(queue, "heartbeat", slow)
+    worker.pulse()
+    assert asked == [] and ended.unwanted and not later.unwanted
+
+
+def test_a_stop_is_heard_without_a_database(worker, held, asked, monkeypatch):
+    monkeypatch.setattr(queue, "present", lambda *_: (_ for _ in ()).throw(Unavailable("the database is away")))
+    worker.stop()
+    with pytest.raises(Unavailable):
+        worker.pulse()
+    assert asked == ["the worker was stopped"]
+
+
+def test_a_preview_goes_into_the_store_once_and_a_lease_does_not_wait_for_it(engine, worker, held, monkeypatch):
+    held.folder.tell("paint", 1, 5, held.folder.preview(Image.new("RGB", (4, 4)), "paint", 1))
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Directory, "put", lambda *_: (_ for _ in ()).throw(Unavailable("the store is away")))
+        worker.previews()
+    worker.pulse()
+    assert (queries.run(engine, held.claim.id).step, queries.run(engine, held.claim.id).preview) == (1, None)
+    held.folder.tell("paint", 2, 5, held.folder.preview(Image.new("RGB", (4, 4)), "paint", 2))
+    worker.previews()
+    worker.pulse()
+    key = f"productions/{held.claim.id}/previews/paint-002.png"
+    assert queries.run(engine, held.claim.id).preview == key
+
+
+def test_whoever_is_stopped_waits_no_longer_for_what_is_away():
+    patience = iter([60.0, 60.0, 0.0])
+    tried = []
+
+    def away() -> None:
+        tried.append(1)
+        raise Unavailable("the store is away")
+
+    with pytest.raises(Unavailable):
+        workers.patiently(away, lambda: next(patience))
+    assert len(tried) == 3
 
 
 # ------------------------------------------------------------------------------------------ as a process

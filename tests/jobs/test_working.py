@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from narcis.errors import BadInput
-from narcis.jobs import asking, catalog, metrics, queue
+from narcis.errors import BadInput, Unavailable
+from narcis.jobs import asking, catalog, metrics, queue, working
 from narcis.records import db, queries
 from narcis.records.db import writing
 
@@ -85,6 +85,23 @@ def test_a_worker_that_is_killed_is_replaced_and_its_run_ends_once_with_attempt_
     until(lambda: queries.run(engine, id).state == "succeeded")
     run = queries.run(engine, id)
     assert (run.attempt, run.tries, len(queries.pictures(engine, id))) == (2, 1, 1)
+
+
+def test_a_worker_that_breaks_does_not_end_as_if_it_were_well(job_file, monkeypatch):
+    db.upgrade(db.connect())
+    monkeypatch.setattr(working, "log_as_json", lambda: None)
+    monkeypatch.setattr(working.Worker, "turn", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        working.work(["cpu"], None, True, None, "127.0.0.1")
+
+
+def test_metrics_outlive_the_database(monkeypatch):
+    def away(_: object) -> dict:
+        raise Unavailable("the database is away")
+
+    monkeypatch.setattr(queries, "depth", away)
+    (family,) = metrics.Depth(db.connect()).collect()
+    assert family.samples == []
 
 
 def test_metrics_tell_the_depth_of_the_queue_as_it_is_now(job_file):

@@ -15,25 +15,14 @@ import pytest
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from published import GOLDEN, TINY_ENCODING
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from narcis.portrait import models
 from narcis.portrait.models import Model
-from narcis.portrait.photomaker import Encoding, PhotoMakerV2
-
-GOLDEN = Path(__file__).parents[1] / "golden"
-TINY_ENCODING = Encoding(
-    vision_width=64,
-    vision_mlp=128,
-    vision_heads=4,
-    vision_layers=3,
-    projection=96,
-    projection_2=160,
-    id_dim=64,
-    width=256,
-)
+from narcis.portrait.photomaker import PhotoMakerV2
 
 
 def rand(name: str, shape: Iterable[int]) -> Tensor:

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from conftest import GOLDEN, TINY_ENCODING
 from PIL import Image
+from published import GOLDEN, TINY_ENCODING
 
 from narcis.portrait.photomaker import Encoding, PhotoMakerV2, clip_pixels
 
