@@ -146,6 +146,13 @@ def test_the_same_order_paints_the_same_picture_alone_or_second_of_two(tmp_path:
 
 
 @painted
+def test_the_analysers_word_for_a_sitter_can_be_overruled(tmp_path: Path):
+    run = cell_by_cell(tmp_path / "run", class_word="man", prompt="", steps=20, seed=3, detail_steps=1)
+    recipe = run.manifest()["images"][0]["recipe"]
+    assert recipe["class_word"] == "man" and " man" in recipe["prompt"] and run.manifest()["sitter"] == "ada"
+
+
+@painted
 @pytest.mark.parametrize("mode", ["RGBA", "CMYK", "L", "P", "I;16"])
 def test_a_photo_of_another_mode_sits_as_well(tmp_path: Path, mode: str):
     ada = sitter("ada")
