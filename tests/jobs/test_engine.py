@@ -8,10 +8,13 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
+import sys
 import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,8 +30,8 @@ from PIL import Image
 
 from narcis.errors import Interrupted
 from narcis.folder import RunFolder
-from narcis.jobs import catalog, engine, kernel, outcome
-from narcis.jobs.engine import Limits, NarcisEngine
+from narcis.jobs import catalog, engine, entry, kernel, outcome
+from narcis.jobs.engine import Limits
 from narcis.jobs.executed import INLINE, link_pictures
 from narcis.jobs.kernel import WarmKernel
 from narcis.jobs.outcome import Outcome
@@ -498,7 +501,22 @@ def test_papermill_finds_it_by_name_and_gives_it_a_kernel_of_its_own(tmp_path):
     assert nb.cells[-1].outputs[0].text == "hi\n" and json.loads((tmp_path / "out.ipynb").read_text())
 
 
-def test_it_is_registered_as_an_entry_point():
-    entry = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]["entry-points"]["papermill.engine"]
-    assert entry == {"narcis": f"{NarcisEngine.__module__}:{NarcisEngine.__name__}"}
-    assert papermill_engines.get_engine("narcis") is NarcisEngine
+@pytest.mark.parametrize("first", ["papermill", "narcis.jobs.engine", "narcis.jobs.run", "narcis.cli"])
+def test_papermill_finds_the_engine_whoever_is_imported_first(first: str):
+    """As after an installation, where papermill imports what the entry point names."""
+    code = (
+        "import entrypoints\n"
+        "ours = entrypoints.EntryPoint('narcis', 'narcis.jobs.entry', 'NarcisEngine')\n"
+        "entrypoints.get_group_all = lambda group: [ours] if group == 'papermill.engine' else []\n"
+        f"import {first}\n"
+        "from papermill.engines import papermill_engines\n"
+        "assert papermill_engines.get_engine('narcis').__name__ == 'NarcisEngine'\n"
+    )
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_entry_point_names_what_there_is():
+    entries = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]["entry-points"]
+    assert EntryPoint("narcis", entries["papermill.engine"]["narcis"], "papermill.engine").load() is entry.NarcisEngine
+    assert entry.NarcisEngine.real() is papermill_engines.get_engine(engine.NAME) is engine.NarcisEngine
