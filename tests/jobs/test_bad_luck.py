@@ -29,6 +29,7 @@ from narcis.jobs import worker as workers
 from narcis.jobs.kernel import WarmKernel
 from narcis.records import db, queries
 from narcis.records.tables import Run
+from narcis.store import Bucket
 
 pytest_plugins = ["databases"]
 
@@ -356,7 +357,9 @@ def crash(engine: Engine) -> None:
 
     with engine.connect() as connection:
         server = get_server(connection.execute(text("SHOW data_directory")).scalar_one())
-    os.kill(server.get_pid(), signal.SIGQUIT)
+    pid = server.get_pid()
+    assert pid
+    os.kill(pid, signal.SIGQUIT)
     until(lambda: not (server.pgdata / "postmaster.pid").exists())
     time.sleep(1.0)
     server.ensure_postgres_running()
@@ -376,6 +379,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     monkeypatch.setenv("NARCIS_STORE", "s3://pictures")
     monkeypatch.setenv("NARCIS_STORE_ENDPOINT", f"http://{host}:{server._port}")
     made = asking.the_store()
+    assert isinstance(made, Bucket)
     made.client.create_bucket(Bucket=made.bucket)
     yield server
     server.stop()
