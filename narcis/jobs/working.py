@@ -90,7 +90,7 @@ def up(workers: int) -> int:
     children = [start() for _ in range(workers)]
     try:
         while not stop.wait(AGAIN):
-            children = [start() if child.poll() is not None else child for child in children]
+            children = [child if child.poll() is None else replaced(child) for child in children]
     finally:
         ended = end(children)
         for number, handler in before.items():
@@ -101,6 +101,11 @@ def up(workers: int) -> int:
 def start() -> subprocess.Popen:
     """A worker that does not hear the terminal's Ctrl-C itself, but from us."""
     return subprocess.Popen([sys.executable, "-m", "narcis", "work"], start_new_session=True)
+
+
+def replaced(child: subprocess.Popen) -> subprocess.Popen:
+    print(f"a worker ended with {child.returncode}; another one starts", file=sys.stderr, flush=True)
+    return start()
 
 
 def end(children: list[subprocess.Popen]) -> bool:
