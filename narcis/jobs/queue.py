@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from itertools import count, repeat
 from typing import Any, Literal
@@ -19,7 +19,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Executable,
+    Float,
+    Insert,
     Select,
+    Update,
     and_,
     bindparam,
     case,
@@ -37,8 +41,8 @@ from sqlalchemy import (
 
 from narcis.errors import BadInput
 from narcis.records import pictures, queries
-from narcis.records.db import clock, insert_or_not, listening, reading, ring, writing
-from narcis.records.tables import NEEDS, OVER, Moment, Requester, Run, Worker, in_state, new_id, table
+from narcis.records.db import clock, dialect, insert_or_not, listening, reading, ring, writing
+from narcis.records.tables import NEEDS, OVER, Requester, Run, Worker, in_state, new_id, table
 
 LEASE = 60.0  # seconds that a claim lasts without a heartbeat; a dead worker's run waits no longer than this
 BACKOFF = 5.0  # seconds until a run whose first try failed is tried again; each further try doubles it
@@ -110,16 +114,23 @@ def submit(
     A key that the requester has used before submits nothing and returns the run of that time.
     """
     id = new_id()
+    row = {
+        "id": id, "job": job, "values": dict(values), "state": "queued", "by": by, "key": key, "parent": parent,
+        "needs": needs, "priority": priority, "batch_key": batch_key, "most_tries": most_tries,
+        "prefix": f"productions/{id}",
+    } | ({"not_before": not_before} if not_before else {})  # fmt: skip
     with writing(engine) as db:
-        row = {
-            "id": id, "job": job, "values": dict(values), "state": "queued", "by": by, "key": key, "parent": parent,
-            "needs": needs, "priority": priority, "batch_key": batch_key, "created": clock(db),
-            "not_before": not_before or clock(db), "most_tries": most_tries, "prefix": f"productions/{id}",
-        }  # fmt: skip
-        if db.scalar(insert_or_not(db, runs).values(row).returning(runs.c.id)):
-            ring(db, BELL)
-            return id
-        return db.scalars(select(runs.c.id).where(runs.c.by == by, runs.c.key == key)).one()
+        if not db.scalar(entering(dialect(db), not_before is None), row):
+            return db.scalars(select(runs.c.id).where(runs.c.by == by, runs.c.key == key)).one()
+    ring(engine, BELL)
+    return id
+
+
+@cache
+def entering(dialect: str, now: bool) -> Executable:
+    """Enters a run that may start `now` or has its `not_before`, and returns its id; nothing where its key is taken."""
+    times = {"created": clock(dialect)} | ({"not_before": clock(dialect)} if now else {})
+    return insert_or_not(dialect, runs).values(times).returning(runs.c.id)
 
 
 def cancel(engine: Engine, id: str, by: str) -> str:
@@ -134,11 +145,11 @@ def cancel(engine: Engine, id: str, by: str) -> str:
             .where(runs.c.id == id, or_(waits, in_state(runs, "running")))
             .values(
                 state=case((waits, "cancelled"), else_=runs.c.state),
-                finished=case((waits, clock(db)), else_=null()),
+                finished=case((waits, clock(dialect(db))), else_=null()),
                 said=case((waits, f"cancelled by {by}"), else_=runs.c.said),
                 cause=case((waits, "cancelled"), else_=runs.c.cause),
                 cancel_by=func.coalesce(runs.c.cancel_by, by),
-                cancel_at=func.coalesce(runs.c.cancel_at, clock(db)),
+                cancel_at=func.coalesce(runs.c.cancel_at, clock(dialect(db))),
             )
             .returning(runs.c.state)
         )
@@ -182,15 +193,23 @@ def claim(
     """
     with writing(engine) as db:
         for line in lines(db, needs, jobs):
-            if head := db.scalars(first_of(db, line)).all():
-                return start(db, worker, [*head, *companions(db, head[0], most - 1)], lease)
+            if head := start(db, worker, first_of, lease, vars(line)):
+                return head + beside(db, worker, head[0], most - 1, lease)
         return []
 
 
 def join(engine: Engine, worker: str, head: Claim, most: int, *, lease: float = LEASE) -> list[Claim]:
     """At most `most` further runs of a claim's batch, for a worker that has waited for some."""
     with writing(engine) as db:
-        return start(db, worker, companions(db, head.id, most), lease)
+        return beside(db, worker, head, most, lease)
+
+
+def beside(db: Connection, worker: str, head: Claim, most: int, lease: float) -> list[Claim]:
+    """The runs that join a claim."""
+    if head.batch_key is None or most < 1:
+        return []
+    shared = {"job": head.job, "batch_key": head.batch_key, "needs": head.needs, "most": most}
+    return start(db, worker, companions, lease, shared)
 
 
 @dataclass(frozen=True)
@@ -206,25 +225,27 @@ class Line:
 def lines(db: Connection, needs: Iterable[str], jobs: Iterable[str] | None) -> list[Line]:
     """The lines in which a run may start now, the next to be served first."""
     given = {"needs": list(needs)} if jobs is None else {"needs": list(needs), "jobs": list(jobs)}
-    ours = {"now": datetime.now(UTC)} if db.dialect.name == "sqlite" else {}
-    return [Line(*row) for row in db.execute(all_lines(not ours, jobs is not None), given | ours)]
+    return [Line(*row) for row in db.execute(all_lines(dialect(db), jobs is not None), given)]
 
 
+# Statements are made once: making one takes longer than carrying it out.  What varies is bound by names in `of_`, as
+# those of columns would be taken for values to be written.
 @cache
-def all_lines(servers_clock: bool, chosen_jobs: bool) -> Select[str, str, str, int]:
-    """Made once, as making it takes longer than carrying it out.
+def all_lines(dialect: str, chosen_jobs: bool) -> Select[str, str, str, int]:
+    """The lines, in the order in which they are served.
 
     The recursion jumps along the index from one line to the next, so its cost is the number of lines and not of runs.
     Subqueries by index, and no joins: with old statistics a planner could join by reading the whole table.
     """
     later, first = runs.alias("later"), runs.alias("first")
-    now = func.now() if servers_clock else bindparam("now", type_=Moment)
     front = in_order(later).subquery("front")
     found = select(front.c.needs, front.c.job, front.c.by).cte("found", recursive=True)
     beyond = in_order(later).where(line_of(later) > line_of(found)).correlate(found)
     step = [beyond.with_only_columns(later.c[name]).scalar_subquery() for name in ("needs", "job", "by")]
     found = found.union_all(select(*step).where(found.c.needs.is_not(None)))
-    ready = in_order(first).where(line_of(first) == line_of(found), first.c.not_before <= now).correlate(found)
+    ready = (
+        in_order(first).where(line_of(first) == line_of(found), first.c.not_before <= clock(dialect)).correlate(found)
+    )
     head = [ready.with_only_columns(first.c[name]).scalar_subquery().label(name) for name in ("priority", "id")]
     busy = select(func.count()).where(in_state(runs, "running"), runs.c.by == found.c.by).scalar_subquery()
     served = select(requesters.c.served).where(requesters.c.by == found.c.by).scalar_subquery()
@@ -248,62 +269,60 @@ def line_of(table: Any) -> Any:
     return tuple_(table.c.needs, table.c.job, table.c.by)
 
 
-def first_of(db: Connection, line: Line) -> Select[str]:
+def first_of(dialect: str) -> Select[str]:
     """A line's first run that may start and that nobody else is claiming; locked.
 
     One of lower priority must wait until the other lines have been looked at, so it is none.
     """
-    return (
-        select(runs.c.id)
-        .where(in_state(runs, "queued"), runs.c.needs == line.needs, runs.c.job == line.job, runs.c.by == line.by)
-        .where(runs.c.priority == line.priority, runs.c.not_before <= clock(db))
-        .order_by(runs.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
+    line = (runs.c[name] == bindparam(f"of_{name}") for name in ("needs", "job", "by", "priority"))
+    first = select(runs.c.id).where(in_state(runs, "queued"), *line, runs.c.not_before <= clock(dialect))
+    return first.order_by(runs.c.id).limit(1).with_for_update(skip_locked=True)
 
 
-def companions(db: Connection, head: str, most: int) -> Sequence[str]:
-    """Waiting runs of the head's job with its batch key, locked; whose they are does not matter, as all gain."""
-    if most < 1:
-        return []
-    job, key, needs = db.execute(select(runs.c.job, runs.c.batch_key, runs.c.needs).where(runs.c.id == head)).one()
-    if key is None:
-        return []
-    return db.scalars(
-        select(runs.c.id)
-        .where(in_state(runs, "queued"), runs.c.job == job, runs.c.batch_key == key, runs.c.needs == needs)
-        .where(runs.c.not_before <= clock(db), runs.c.id != head)
-        .order_by(runs.c.priority, runs.c.id)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    ).all()
+def companions(dialect: str) -> Select[str]:
+    """Waiting runs that may share a claim's batch, locked; whose they are does not matter, as all gain."""
+    batch = (runs.c[name] == bindparam(f"of_{name}") for name in ("job", "batch_key", "needs"))
+    those = select(runs.c.id).where(in_state(runs, "queued"), *batch, runs.c.not_before <= clock(dialect))
+    return those.order_by(runs.c.priority, runs.c.id).limit(bindparam("of_most")).with_for_update(skip_locked=True)
 
 
-def start(db: Connection, worker: str, ids: Sequence[str], lease: float) -> list[Claim]:
-    """Runs that this transaction has locked are this worker's, in the order of `ids`."""
-    if not ids:
-        return []
-    rows = db.execute(
-        update(runs)
-        .where(runs.c.id.in_(ids))
-        .values(
-            state="running", attempt=runs.c.attempt + 1, worker=worker, started=clock(db),
-            lease_until=clock(db, lease), said=None, cause=None,
-        )
-        .returning(*CLAIMED)
-    )  # fmt: skip
-    claims = sorted((Claim(*row) for row in rows), key=lambda claim: ids.index(claim.id))
-    serve(db, sorted({claim.by for claim in claims}))
+def start(
+    db: Connection, worker: str, chosen: Callable[[str], Select[str]], lease: float, given: Mapping[str, Any]
+) -> list[Claim]:
+    """Runs that are chosen, and locked by that, are this worker's; those of lower priority and older ones first."""
+    facts = {"of_lease": lease, "worker": worker, **{f"of_{name}": value for name, value in given.items()}}
+    rows = db.execute(starting(dialect(db), chosen), facts)
+    claims = [Claim(*row[1:]) for row in sorted(rows, key=lambda row: row[:2])]
+    if claims:
+        serve(db, sorted({claim.by for claim in claims}))
     return claims
+
+
+@cache
+def starting(dialect: str, chosen: Callable[[str], Select[str]]) -> Executable:
+    ids = chosen(dialect).cte("chosen")  # carried out once: as a subquery, a planner may choose anew for each row
+    taken = update(runs).where(runs.c.id.in_(select(ids.c.id)))
+    lease_until = clock(dialect, bindparam("of_lease", type_=Float))
+    attempt = {"state": "running", "attempt": runs.c.attempt + 1, "started": clock(dialect), "lease_until": lease_until}
+    return taken.values(**attempt, worker=bindparam("worker"), said=None, cause=None).returning(
+        runs.c.priority, *CLAIMED
+    )
 
 
 def serve(db: Connection, by: list[str]) -> None:
     """These requesters have been served now.  A row that is locked is being told the same by another worker."""
-    mine = select(requesters.c.by).where(requesters.c.by.in_(by)).with_for_update(skip_locked=True)
-    told = db.execute(update(requesters).where(requesters.c.by.in_(mine)).values(served=clock(db)))
-    if told.rowcount < len(by):
-        db.execute(insert_or_not(db, requesters).values([{"by": one, "served": clock(db)} for one in by]))
+    told, new = serving(dialect(db))
+    if db.execute(told, {"of_by": by}).rowcount < len(by):
+        db.execute(new, [{"by": one} for one in by])
+
+
+@cache
+def serving(dialect: str) -> tuple[Update, Insert]:
+    """For requesters that are known, and for others."""
+    free = select(requesters.c.by).where(requesters.c.by.in_(bindparam("of_by", expanding=True)))
+    free = free.with_for_update(skip_locked=True)
+    told = update(requesters).where(requesters.c.by.in_(free)).values(served=clock(dialect))
+    return told, insert_or_not(dialect, requesters).values(served=clock(dialect))
 
 
 # ------------------------------------------------------------------------------------------ workers: holding
@@ -316,13 +335,18 @@ def heartbeat(
         for claim in sorted(claims, key=lambda claim: claim.id):  # one order for all, so that none waits in a circle
             told = (progress or {}).get(claim.id)
             facts = {} if told is None else vars(told)
-            held = update(runs).where(mine(claim)).values(lease_until=clock(db, lease), **facts)
-            row = db.execute(held.returning(runs.c.cancel_by)).first()
+            row = db.execute(holding(dialect(db)), facts | fence(claim) | {"of_lease": lease}).first()
             if row is None:
                 lost.add(claim.id)
             elif row.cancel_by is not None:
                 cancelled[claim.id] = row.cancel_by
     return Beat(cancelled, frozenset(lost))
+
+
+@cache
+def holding(dialect: str) -> Executable:
+    until = clock(dialect, bindparam("of_lease", type_=Float))
+    return update(runs).where(MINE).values(lease_until=until).returning(runs.c.cancel_by)
 
 
 def finish(
@@ -338,21 +362,26 @@ def finish(
     `images` are those of the run's manifest; they become its pictures in the same transaction.
     """
     with writing(engine) as db:
-        facts = {"state": state, "said": said, "cause": cause or state, "finished": clock(db), "lease_until": None}
-        if db.execute(update(runs).where(mine(claim)).values(facts)).rowcount != 1:
+        facts = {"state": state, "said": said, "cause": cause or state}
+        if db.execute(finishing(dialect(db)), facts | fence(claim)).rowcount != 1:
             return False
         pictures.record(db, claim.id, claim.prefix, images)
         return True
 
 
+@cache
+def finishing(dialect: str) -> Update:
+    return update(runs).where(MINE).values(finished=clock(dialect), lease_until=None)
+
+
 def release(engine: Engine, claim: Claim, said: str = "given back by its worker") -> str | None:
     """The run waits again and no try is spent, or is cancelled where that was wanted; its state, None if not ours."""
     with writing(engine) as db:
-        back = update(runs).where(mine(claim)).values(sent_back(db, true(), clock(db), said, "released"))
-        state = db.scalar(back.returning(runs.c.state))
-        if state == "queued":
-            ring(db, BELL)
-        return state
+        back = update(runs).where(MINE).values(sent_back(dialect(db), true(), clock(dialect(db)), said, "released"))
+        state = db.scalar(back.returning(runs.c.state), fence(claim))
+    if state == "queued":
+        ring(engine, BELL)
+    return state
 
 
 def fail(engine: Engine, claim: Claim, said: str, cause: str) -> str | None:
@@ -362,8 +391,8 @@ def fail(engine: Engine, claim: Claim, said: str, cause: str) -> str | None:
     assertion in the notebook) would end the same way.
     """
     with writing(engine) as db:
-        failed = update(runs).where(mine(claim)).values(failing(db, said, cause))
-        return db.scalar(failed.returning(runs.c.state))
+        failed = update(runs).where(MINE).values(failing(dialect(db), said, cause))
+        return db.scalar(failed.returning(runs.c.state), fence(claim))
 
 
 def rescue(engine: Engine) -> dict[str, str]:
@@ -373,28 +402,31 @@ def rescue(engine: Engine) -> dict[str, str]:
     heartbeat or another rescue, is passed over and met again by the next call.
     """
     with writing(engine) as db:
-        lapsed = select(runs.c.id).where(in_state(runs, "running"), runs.c.lease_until < clock(db))
+        lapsed = select(runs.c.id).where(in_state(runs, "running"), runs.c.lease_until < clock(dialect(db)))
         lapsed = lapsed.with_for_update(skip_locked=True)
         lost = update(runs).where(runs.c.id.in_(lapsed), in_state(runs, "running"))
-        lost = lost.values(failing(db, "lost its worker", "lost")).returning(runs.c.id, runs.c.state)
+        lost = lost.values(failing(dialect(db), "lost its worker", "lost")).returning(runs.c.id, runs.c.state)
         return {id: state for id, state in db.execute(lost)}
 
 
-def mine(claim: Claim) -> ColumnElement[bool]:
-    """The fence: true as long as this claim holds the run."""
-    return and_(runs.c.id == claim.id, runs.c.attempt == claim.attempt, in_state(runs, "running"))
+# The fence: true as long as a claim holds its run.
+MINE = and_(runs.c.id == bindparam("of_id"), runs.c.attempt == bindparam("of_attempt"), in_state(runs, "running"))
 
 
-def failing(db: Connection, said: str, cause: str) -> dict[str, Any]:
+def fence(claim: Claim) -> dict[str, Any]:
+    return {"of_id": claim.id, "of_attempt": claim.attempt}
+
+
+def failing(dialect: str, said: str, cause: str) -> dict[str, Any]:
     """A try is spent; the run waits for the next one where that may help and is left."""
     passes = runs.c.ran_out.is_(False) if cause == "memory" else true() if cause in PASSING else false()
     again = and_(passes, runs.c.tries + 1 < runs.c.most_tries)
     spent = {"tries": runs.c.tries + 1, "ran_out": true() if cause == "memory" else runs.c.ran_out}
-    return sent_back(db, again, delayed(db), said, cause) | spent
+    return sent_back(dialect, again, delayed(dialect), said, cause) | spent
 
 
 def sent_back(
-    db: Connection, again: ColumnElement[bool], not_before: ColumnElement[datetime], said: str, cause: str
+    dialect: str, again: ColumnElement[bool], not_before: ColumnElement[datetime], said: str, cause: str
 ) -> dict[str, Any]:
     """A held run waits `again` or has failed; where somebody wants it cancelled, it is cancelled."""
     wanted = runs.c.cancel_by.is_not(None)
@@ -404,19 +436,20 @@ def sent_back(
         "state": case((wanted, "cancelled"), (again, "queued"), else_="failed"),
         "not_before": case((ends, runs.c.not_before), else_=not_before),
         "lease_until": None,
-        "finished": case((ends, clock(db)), else_=null()),
+        "finished": case((ends, clock(dialect)), else_=null()),
         "said": case((wanted, "cancelled by " + runs.c.cancel_by), else_=said),
         "cause": case((wanted, "cancelled"), else_=cause),
     }
 
 
-def delayed(db: Connection) -> ColumnElement[datetime]:
+def delayed(dialect: str) -> ColumnElement[datetime]:
     """When a run that has failed once more may be tried again.
 
     Without jitter: what a burst of retries could overrun is behind the workers, and they are few.
     """
     steps = {tries: min(BACKOFF * 2**tries, LONGEST) for tries in range(8)}
-    return case({tries: clock(db, wait) for tries, wait in steps.items()}, value=runs.c.tries, else_=clock(db, LONGEST))
+    waits = {tries: clock(dialect, wait) for tries, wait in steps.items()}
+    return case(waits, value=runs.c.tries, else_=clock(dialect, LONGEST))
 
 
 # ------------------------------------------------------------------------------------------ workers: presence
@@ -429,15 +462,20 @@ def present(
 ) -> None:
     """This worker lives and takes runs; to be said again within queries.ALIVE seconds."""
     with writing(engine) as db:
-        facts = {"needs": list(needs), "jobs": None if jobs is None else list(jobs), "tier": tier, "seen": clock(db)}
+        facts = {
+            "needs": list(needs),
+            "jobs": None if jobs is None else list(jobs),
+            "tier": tier,
+            "seen": clock(dialect(db)),
+        }
         if not db.execute(update(workers).where(workers.c.name == worker).values(facts)).rowcount:
-            db.execute(insert_or_not(db, workers).values(name=worker, started=clock(db), **facts))
+            db.execute(insert_or_not(dialect(db), workers).values(name=worker, started=clock(dialect(db)), **facts))
 
 
 def leave(engine: Engine, worker: str) -> None:
     """This worker takes no more runs; those that died without a word for a day are forgotten too."""
     with writing(engine) as db:
-        long_gone = workers.c.seen < clock(db, -86400)
+        long_gone = workers.c.seen < clock(dialect(db), -86400)
         db.execute(delete(workers).where(or_(workers.c.name == worker, long_gone)))
 
 

@@ -17,7 +17,7 @@ from narcis.errors import BadInput, NotFound
 from narcis.jobs import catalog, queue
 from narcis.jobs.catalog import Job, Terms
 from narcis.jobs.orders import batch_key
-from narcis.records.db import insert_or_not, reading, writing
+from narcis.records.db import dialect, insert_or_not, reading, writing
 from narcis.records.tables import Tick, table
 
 BY = "schedule"
@@ -71,5 +71,5 @@ def last_known(engine: Engine, job: str) -> datetime | None:
 def remember(engine: Engine, job: str, tick: datetime, run: str | None) -> bool:
     """Whether nobody had remembered this tick before."""
     with writing(engine) as db:
-        row = insert_or_not(db, ticks).values(job=job, tick=tick, run=run).returning(ticks.c.job)
+        row = insert_or_not(dialect(db), ticks).values(job=job, tick=tick, run=run).returning(ticks.c.job)
         return db.scalar(row) is not None

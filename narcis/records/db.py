@@ -18,15 +18,14 @@ from sqlalchemy import (
     URL,
     ColumnElement,
     Connection,
+    DateTime,
     Engine,
     Interval,
     Table,
     create_engine,
     event,
     func,
-    literal,
     make_url,
-    select,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -40,6 +39,7 @@ from narcis.records.tables import Moment
 BUSY = 15.0  # seconds that a writer waits for another one, on SQLite
 OLDEST = 15  # PostgreSQL
 MIGRATIONS = Path(__file__).parent / "migrations"
+RING = text("SELECT set_config('synchronous_commit', 'off', true), pg_notify(:channel, '')")
 UPGRADING = 0x6E6172636973  # "narcis": the advisory lock that upgrades hold
 
 
@@ -94,6 +94,7 @@ def prepare(connection: sqlite3.Connection, _: Any) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may undo the last commits, and corrupts nothing
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.create_function("narcis_clock", 1, hosts_clock)
 
 
 def begin(connection: Connection) -> None:
@@ -134,25 +135,43 @@ def silent(engine: Engine, error: BaseException | None) -> Unavailable:
     return Unavailable(f"the database {shown(engine.url)} does not answer: {said}")
 
 
-def clock(db: Connection, plus: float = 0.0) -> ColumnElement[datetime]:
-    """The time that all workers agree on, `plus` seconds: the server's, or the host's of a SQLite file."""
-    later = timedelta(seconds=plus)
-    if db.dialect.name == "postgresql":
-        return func.now() + literal(later, Interval) if plus else func.now()
-    return literal(datetime.now(UTC) + later, Moment)
+def dialect(db: Connection) -> str:
+    """postgresql or sqlite."""
+    return db.dialect.name
 
 
-def insert_or_not(db: Connection, into: Table) -> Any:
+def clock(dialect: str, plus: Any = None) -> ColumnElement[datetime]:
+    """The time that all workers agree on, `plus` seconds: the server's, or the host's of a SQLite file.
+
+    Not the time of this call but of the statement's, which may be made once and carried out often.
+    """
+    if dialect == "sqlite":
+        return func.narcis_clock(0.0 if plus is None else plus, type_=Moment)
+    now = func.now(type_=DateTime)
+    return now if plus is None else now + func.make_interval(0, 0, 0, 0, 0, 0, plus, type_=Interval)
+
+
+def hosts_clock(plus: float) -> str:
+    """As SQLAlchemy writes times into SQLite."""
+    return f"{datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=plus):%Y-%m-%d %H:%M:%S.%f}"
+
+
+def insert_or_not(dialect: str, into: Table) -> Any:
     """INSERT … ON CONFLICT DO NOTHING, in the words of the database."""
-    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
-    return dialect.insert(into).on_conflict_do_nothing()
+    words = postgresql if dialect == "postgresql" else sqlite
+    return words.insert(into).on_conflict_do_nothing()
 
 
 # ------------------------------------------------------------------------------------------ being told
-def ring(db: Connection, channel: str) -> None:
-    """Wakes whoever is listening, once this transaction is committed.  SQLite has no such thing."""
-    if db.dialect.name == "postgresql":
-        db.execute(select(func.pg_notify(channel, "")))
+def ring(engine: Engine, channel: str) -> None:
+    """Wakes whoever is listening to what has been committed.  SQLite has no such thing.
+
+    A transaction that notifies lets no other one commit until it has itself, so this one writes nothing and waits for
+    no disk.  Where it is lost, with its process, listeners find what came by looking.
+    """
+    if engine.dialect.name == "postgresql":
+        with answering(engine), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+            db.execute(RING, {"channel": channel})
 
 
 @contextmanager

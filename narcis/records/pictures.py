@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, insert
 
 from narcis.records.tables import Picture, new_id, now, table
 
@@ -15,8 +15,7 @@ pictures = table(Picture)
 
 
 def record(db: Connection, run: str, prefix: str, images: Sequence[dict[str, Any]]) -> None:
-    """A run's pictures, as its manifest lists them, in place of those of an earlier attempt."""
-    db.execute(delete(pictures).where(pictures.c.run == run))
+    """A run's pictures, as its manifest lists them; it has none yet, because a run ends once."""
     if images:
         db.execute(insert(pictures), [row(run, prefix, n, image) for n, image in enumerate(images, 1)])
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Engine, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from narcis.errors import BadInput, NotFound
-from narcis.records.db import clock, reading
+from narcis.records.db import clock, dialect, reading
 from narcis.records.tables import Picture, Run, Worker, in_state
 
 ALIVE = 60.0  # seconds after which a worker that says nothing counts as gone
@@ -94,7 +94,7 @@ def workers(engine: Engine) -> list[Worker]:
 
 
 def living(db: Session) -> list[Worker]:
-    seen = Worker.seen > clock(db.connection(), -ALIVE)
+    seen = Worker.seen > clock(dialect(db.connection()), -ALIVE)
     return list(db.scalars(select(Worker).where(seen).order_by(Worker.name)))
 
 
@@ -122,7 +122,7 @@ def place(db: Session, found: Run) -> Select[int]:
 
 
 def due(db: Session) -> ColumnElement[bool]:
-    return Run.not_before <= clock(db.connection())
+    return Run.not_before <= clock(dialect(db.connection()))
 
 
 def start_in(engine: Engine, id: str) -> float | None:
@@ -139,7 +139,7 @@ def start_in(engine: Engine, id: str) -> float | None:
             return None
         busy = select(func.count(Run.worker.distinct())).where(in_state(Run, "running"), Run.worker.in_(takers))
         rounds = ahead - (len(takers) - (db.scalar(busy) or 0)) + 1
-        now = db.scalar(select(clock(db.connection()))) or found.created
+        now = db.scalar(select(clock(dialect(db.connection())))) or found.created
         delay = max(0.0, (found.not_before - now).total_seconds())
         if rounds <= 0:
             return delay

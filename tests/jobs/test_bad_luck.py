@@ -178,7 +178,7 @@ def a_minute_passes(engine: Engine) -> None:
     queue.rescue(engine)
     with db.writing(engine) as connection:
         connection.execute(update(Run).where(Run.state == "queued").values(not_before=now))
-        db.ring(connection, queue.BELL)
+    db.ring(engine, queue.BELL)
 
 
 def lose(engine: Engine, ids: list[str]) -> None:

@@ -41,8 +41,7 @@ def stop_inside(url: str, name: str) -> None:
     engine = db.connect(url)
     with db.writing(engine) as connection:
         (line,) = queue.lines(connection, ["cpu"], None)
-        ids = connection.scalars(queue.first_of(connection, line)).all()
-        (claim,) = queue.start(connection, name, ids, 60)
+        (claim,) = queue.start(connection, name, queue.first_of, 60, vars(line))
         say("claimed", claim.id, claim.attempt)
         time.sleep(600)
 
