@@ -24,12 +24,19 @@ THUMB = 512  # px, the longer side of what pages show
 def keep(run: RunFolder, id: str, store: Store, ours: Callable[[], bool] = lambda: True) -> bool:
     """Everything into the store, the manifest last: where that is, all it names is there too.  Raises Unavailable.
 
-    False as soon as the run is no longer `ours`: another attempt's pictures have the same keys.
+    What else is there of the run goes: previews, and pictures of an earlier attempt that had more of them.  False as
+    soon as the run is no longer `ours`: another attempt's pictures have the same keys.
     """
+    kept = set()
     for key, content in contents(run, id):
         if not ours():
             return False
         store.put(key, content)
+        kept.add(key)
+    for key in [key for key in store.keys(f"productions/{id}/") if key not in kept]:
+        if not ours():
+            return False
+        store.remove(key)
     return True
 
 

@@ -440,13 +440,16 @@ def share_stages(folder: RunFolder) -> None:
 
 
 def tidy(runs: Path) -> None:
-    """Forgets the stages that were used longest ago, and the folders that killed workers left."""
+    """Forgets the stages that were used longest ago, and the folders and halves of files that killed workers left."""
     painted = sorted((stat.st_atime, stat.st_size, file) for file, stat in found(runs / "stages", "*.safetensors"))
     total = sum(size for _, size, _ in painted)
     for _, size, file in painted:
         if total > STAGES:
             file.unlink(missing_ok=True)
             total -= size
+    for part, stat in found(runs / "stages", ".*.part"):
+        if time.time() - stat.st_mtime > FORGOTTEN:
+            part.unlink(missing_ok=True)
     for folder, stat in found(runs, "????????-????-7???-????-????????????.*"):
         if time.time() - stat.st_mtime > FORGOTTEN:
             shutil.rmtree(folder, ignore_errors=True)

@@ -170,9 +170,9 @@ def first_folder(id: str) -> RunFolder:
 
 
 def a_minute_passes(engine: Engine) -> None:
-    """For runs whose worker has not been heard for 5 s, and for those that wait to be tried again."""
+    """For runs whose worker has not been heard for 10 s, and for those that wait to be tried again."""
     now = datetime.now(UTC)
-    unheard = Run.lease_until < now + timedelta(seconds=queue.LEASE - 5)
+    unheard = Run.lease_until < now + timedelta(seconds=queue.LEASE - 10)
     with db.writing(engine) as connection:
         connection.execute(update(Run).where(Run.state == "running", unheard).values(lease_until=now))
     queue.rescue(engine)

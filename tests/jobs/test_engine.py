@@ -122,6 +122,7 @@ words
 """
 LOOK = """
 import gc, json, os, signal, sys, tempfile, warnings
+gc.unfreeze()  # else what was there before a wipe would not be looked at
 needle = "".join(["c4n", "ary"])
 found = [value[:80] for thing in gc.get_objects() if type(thing) in (dict, list, tuple, set)
          for value in (list(thing.values()) if type(thing) is dict else thing)
@@ -155,6 +156,26 @@ def test_nothing_of_a_run_can_be_read_by_the_next(warm, play):
     assert seen(after)["found"] == []
     assert seen(after) == seen(before)
     assert warm.starts == starts, warm.ended
+
+
+CIRCLE = """
+class Circle:
+    def __init__(self): self.itself = self
+    def __del__(self, path=out + "/freed.txt"): open(path, "w").close()
+circle = Circle()
+"""
+
+
+def test_what_a_run_left_in_circles_is_freed_by_every_wipe(warm, play):
+    for _ in range(3):
+        _, folder = play(warm, CIRCLE)
+        assert (folder.path / "freed.txt").exists()
+
+
+def test_libraries_are_gone_through_for_garbage_by_one_wipe_in_many(warm, play):
+    play(warm, "1")
+    _, folder = play(warm, "import gc; print(gc.get_freeze_count() > 10_000)")
+    assert printed(folder) == "True\n"
 
 
 def test_random_states_are_not_those_of_the_last_run(warm, play):

@@ -92,8 +92,12 @@ def test_a_later_attempt_takes_the_place_of_an_earlier_one(run, store, tmp_path)
     keep.keep(run, ID, store)
     again = RunFolder.create(tmp_path / "again", "small")
     again.save(Image.new("RGB", (8, 8), "blue"), caption="second")
+    keep.preview(run, ID, "previews/paint-001.png", store)
     keep.keep(again, ID, store)
     assert picture(store, f"productions/{ID}/1.png").size == (8, 8)
+    assert {key.rpartition("/")[2] for key in store.keys(f"productions/{ID}/")} == {
+        "1.png", "1.avif", "1.json", "manifest.json"
+    }  # fmt: skip
     assert len(json.loads(store.get(f"productions/{ID}/manifest.json"))["images"]) == 1
 
 

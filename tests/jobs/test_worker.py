@@ -235,7 +235,10 @@ def test_the_stages_used_longest_ago_are_forgotten_first(tmp_path, monkeypatch):
     killed, alive = (tmp_path / f"01a20d78-0b93-72ad-9e12-9d4d3eab81f{n}.1" for n in (1, 2))
     for folder in (killed, alive):
         folder.mkdir()
-    os.utime(killed, (1, 1))
+    half = tmp_path / "stages" / ".9.safetensors.77.part"
+    half.touch()
+    for left in (killed, half):
+        os.utime(left, (1, 1))
     workers.tidy(tmp_path)
     assert {path.name for path in (tmp_path / "stages").iterdir()} == {"2.safetensors", "3.safetensors"}
     assert alive.is_dir() and not killed.exists()
