@@ -9,12 +9,22 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from narcis.errors import BadInput
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Strings = Annotated[tuple[str, ...], Field(strict=False)]  # JSON has lists only
+Place = Annotated[float, Field(ge=-8, le=8)]  # eye-mouth distances
+Point = Annotated[tuple[Place, Place], Field(strict=False)]
 
 
 class Checked(BaseModel):
@@ -50,6 +60,20 @@ class Checked(BaseModel):
         return int(self.hash()[:15], 16)
 
 
+class Stroke(Checked):
+    """One way of a brush over a mask, which it brings to `level`: 1 adds, 0 takes away, what lies between joins later.
+
+    All lengths are eye-mouth distances, and points (u, v) lie in the face's own frame: the origin is the middle of the
+    eyes, v runs down to the mouth, which is at 1, u to the picture's right.  So a stroke turns and grows with the face,
+    and lies on the same part of another one.
+    """
+
+    level: Fraction = 1.0
+    radius: Annotated[float, Field(gt=0, le=4)] = 0.2  # up to here from the way, the mask is at the level
+    soft: Annotated[float, Field(ge=0, le=4)] = 0.1  # and over this length beyond, it goes back to what it was
+    points: Annotated[tuple[Point, ...], Field(strict=False, min_length=1, max_length=500)]
+
+
 class MaskRecipe(Checked):
     """How far each region of the head is repainted: 1 from the first step on, 0 not at all.
 
@@ -70,6 +94,12 @@ class MaskRecipe(Checked):
     curve: Annotated[float, Field(ge=0.1, le=10)] = 1.0  # exponent: above 1 keeps more of what is half covered
     floor: Fraction = 0.0
     ceiling: Fraction = 1.0
+    strokes: Annotated[tuple[Stroke, ...], Field(strict=False, max_length=200)] = ()  # in turn, over all the rest
+
+    @model_serializer(mode="wrap")
+    def written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without strokes as before there were any, so that older masks keep their text and their hash."""
+        return {name: value for name, value in write(self).items() if name != "strokes" or value}
 
     @model_validator(mode="after")
     def levels_in_order(self) -> Self:
@@ -79,7 +109,10 @@ class MaskRecipe(Checked):
 
 
 class Recipe(Checked):
-    """A portrait's whole cause.  Guidance ends after `guidance_end` of the steps; merge steps count text-only steps."""
+    """A portrait's whole cause.
+
+    Guidance lasts from `guidance_start` to `guidance_end` of the steps; merge steps count text-only steps.
+    """
 
     version: Literal[1] = 1
     words: str = Field(default="", max_length=80)
@@ -91,25 +124,35 @@ class Recipe(Checked):
     seed: int = Field(ge=0, lt=2**32)
     size: int | None = Field(default=None, ge=64, le=4096)  # px, a side; None is the model's own
     schedule: str = "ays"
+    solver: str = "euler"
     steps: int = Field(default=20, ge=1, le=150)
     guidance: float = Field(default=4.0, ge=1, le=30)
+    guidance_start: Fraction = 0.0
     guidance_end: Fraction = 0.8
     merge_step: int | None = Field(default=None, ge=0, le=150)  # of Stage 1; None paints it without the sitter
     detail_steps: int = Field(default=14, ge=1, le=150)
     detail_merge_step: int = Field(default=0, ge=0, le=150)
     detail_guidance: float = Field(default=4.0, ge=1, le=30)
     identity_weight: float = Field(default=1.0, ge=0, le=2)
+    identity_lora: Fraction = 0.0  # strength of the model's LoRA in Stage 1, where it has one
+    detail_identity_lora: Fraction = 1.0  # and in Stage 2
     mask: MaskRecipe = MaskRecipe()
     model: str = "mini"
     weights: dict[str, str] = {}  # sha256 of every weight file by its path in the model's folder
     photos: Strings = ()  # sha256 of the sitter's photo files
     dtype: str = "float32"
 
+    @model_validator(mode="after")
+    def guidance_in_order(self) -> Self:
+        if self.guidance_start > self.guidance_end:
+            raise ValueError(f"guidance_start {self.guidance_start} is above guidance_end {self.guidance_end}")
+        return self
+
     @property
     def composition_cause(self) -> str:
         """sha256 of all that determines Stage 1: two recipes that share it have the same composition."""
         sitter = {"merge_step", "photos", "identity_weight", "class_word"} if self.merge_step is not None else set()
-        named = COMPOSITION | sitter
+        named = COMPOSITION | sitter | {name for name, plain in ONCE_ABSENT.items() if getattr(self, name) != plain}
         facts = {name: value for name, value in self.model_dump(mode="json").items() if name in named}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -117,6 +160,8 @@ class Recipe(Checked):
 # What Stage 1 reads of a recipe, and which networks read it.
 WORDING, LOOP = {"version", "prompt", "negative_prompt"}, {"seed", "size", "schedule", "steps"}
 COMPOSITION = WORDING | LOOP | {"guidance", "guidance_end", "model", "weights", "dtype"}
+# The same, unknown to older recipes; at these values a composition is the one that it was without them.
+ONCE_ABSENT = {"guidance_start": 0.0, "identity_lora": 0.0, "solver": "euler"}
 
 
 def in_words(kind: type[BaseModel], error: ValidationError) -> str:

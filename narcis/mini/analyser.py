@@ -120,7 +120,8 @@ class MiniAnalyser:
     def from_folder(cls, folder: Path) -> MiniAnalyser:
         weights = {k: v.float() for k, v in load_file(folder / "model.safetensors").items()}
         sizes = json.loads((folder / "config.json").read_text())
-        parts = [Detector(), Landmarker(tuple(sizes["landmarker"])), Recogniser(widths=tuple(sizes["recogniser"]))]
+        recogniser = Recogniser(sizes.get("embedding", 128), tuple(sizes["recogniser"]))
+        parts = [Detector(), Landmarker(tuple(sizes["landmarker"])), recogniser]
         for name, part in zip(("detector", "landmarker", "recogniser"), parts):
             own = {k.removeprefix(name + "."): v for k, v in weights.items() if k.startswith(name + ".")}
             part.load_state_dict({**own, **counters(part)})

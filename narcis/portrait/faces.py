@@ -25,6 +25,9 @@ Points = Float[np.ndarray, "n 2"]
 CONTEXT = 3.75  # the crop's side in eye-mouth distances
 SINK = 0.16  # its centre below the middle of the eyes, on the way to the mouth
 SMALLEST = 48  # px, the shorter side of a face that still tells who it is
+TURNED = 60  # degrees to the side from which a face shows too little of itself
+NOSE = 0.6  # how far its tip stands out before the eyes and mouth, in eye-mouth distances
+LARGEST = 1.5  # of the model's own size, up to which a crop grows rather than shrink its face
 
 # The 106 points. "l" is the left of the picture.
 #   contour  left temple, through the chin (16), to the right temple
@@ -43,6 +46,14 @@ REGIONS = {
 }
 CHIN, NOSE_TIP, MOUTH_L, MOUTH_R = 16, 74, 86, 92
 
+# The same points by larger names; the forehead has none, `masks` draws it from the rest.
+LARGER = {
+    "oval": slice(0, 51),  # jaw, temples and brows
+    "jaw": slice(6, 27),
+    "brows": slice(33, 51),
+    "eyes": slice(51, 71),
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
@@ -55,7 +66,7 @@ class Landmarks:
             raise ValueError(f"landmarks have shape {self.points.shape}, not (106, 2)")
 
     def region(self, name: str) -> Points:
-        return self.points[REGIONS[name]]
+        return self.points[(REGIONS | LARGER)[name]]
 
     @property
     def five(self) -> Float[np.ndarray, "5 2"]:
@@ -73,19 +84,39 @@ class Landmarks:
         """From the middle of the eyes to the middle of the mouth: down, for the face."""
         return self.five[3:].mean(0) - self.eyes
 
+    @property
+    def yaw(self) -> float:
+        """How far the face is turned aside, degrees: 0 looks at us, above 0 to the picture's right."""
+        x, y = self.axis
+        aside = float((self.points[NOSE_TIP] - self.eyes) @ (y, -x)) / max(float(x * x + y * y), 1e-6)
+        return math.degrees(math.asin(min(1.0, max(-1.0, aside / NOSE))))
+
     def moved(self, matrix: Affine) -> Landmarks:
         return Landmarks(np.asarray(self.points @ matrix[:, :2].T + matrix[:, 2], np.float32))
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face that an analyser found; the embedding is raw, not normalised, because identity encoders want it so."""
+    """One face that an analyser found; the embedding is raw, not normalised, because identity encoders want it so.
+
+    An analyser without a recogniser gives an embedding of no numbers, and does not know the sex.
+    """
 
     box: tuple[float, float, float, float]  # left, top, right, bottom
     score: float
     landmarks: Landmarks
     embedding: Float[np.ndarray, " d"]
-    sex: Literal["woman", "man"]
+    sex: Literal["woman", "man", "unknown"]
+
+    @property
+    def recognised(self) -> bool:
+        """Whether the embedding says who it is."""
+        return len(self.embedding) > 0
+
+    @property
+    def class_word(self) -> str:
+        """The word at which this face's identity enters a prompt."""
+        return "person" if self.sex == "unknown" else self.sex
 
     @property
     def size(self) -> float:
@@ -110,18 +141,20 @@ class Analyser(Protocol):
 
 
 def sitter_face(picture: Image.Image, analyser: Analyser) -> Face:
-    """The one face of a picture; BadInput where there is none, several, or one too small to tell who it is."""
+    """The one face of a picture; BadInput where there is none, several, or one that hardly shows who it is."""
     faces = analyser.analyse(np.asarray(picture.convert("RGB")))
     if not faces:
         raise BadInput("no face is found in the picture; take one from the front, in even light", faces=0)
     if len(faces) > 1:
         raise BadInput(f"{len(faces)} faces are in the picture; crop it to the one that is meant", faces=len(faces))
-    if faces[0].size < SMALLEST:
-        size = round(faces[0].size)
+    (face,) = faces
+    if (size := round(face.size)) < SMALLEST:
         raise BadInput(
             f"the face is {size} px wide; it must be {SMALLEST} px: take a closer or larger picture", size=size
         )
-    return faces[0]
+    if (yaw := round(abs(face.landmarks.yaw))) > TURNED:
+        raise BadInput(f"the face is turned {yaw}° away; at most {TURNED}° show who it is: face the camera", yaw=yaw)
+    return face
 
 
 # ------------------------------------------------------------------------------------------------ crop
@@ -161,6 +194,16 @@ def upright(landmarks: Landmarks, context: float = CONTEXT) -> Affine:
     turn = scale * np.array([[down[1], -down[0]], [down[0], down[1]]])
     move = 0.5 - turn @ (landmarks.eyes + SINK * axis)
     return np.column_stack([turn, move]).astype(np.float32)
+
+
+def crop_size(landmarks: Landmarks, native: int, step: int, context: float = CONTEXT) -> int:
+    """The side in px at which a face is refined: the model's own, and more where that would shrink the face.
+
+    It grows in steps of what the model can paint, up to half as much again; there, attention costs five times as much.
+    """
+    side = context * float(np.hypot(*landmarks.axis))
+    most = int(LARGEST * native) // step * step
+    return native if side <= native else max(native, min(math.ceil(side / step) * step, most))
 
 
 def crop(picture: Image.Image, landmarks: Landmarks, size: int, context: float = CONTEXT) -> Crop:

@@ -6,7 +6,9 @@ and the unit is the way from eyes to mouth.  A recipe therefore means the same a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, reduce
 
 import cv2
 import numpy as np
@@ -15,10 +17,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from narcis.portrait.faces import CHIN, Landmarks
+from narcis.portrait.strokes import brushed
 from narcis.recipe import MaskRecipe
 
 Region = Bool[np.ndarray, "h w"]
 Cover = Float[np.ndarray, "h w"]  # 0 to 1
+Distance = Float[np.ndarray, "h w"]  # px
 
 # Proportions of heads in eye-mouth distances: canons of drawing, checked on the painter's sitters.
 HAIRLINE, CROWN = -1.1, -1.85
@@ -27,6 +31,9 @@ NECK_WIDTH, NECK_END = 0.62, 3.0
 CANVAS = 512  # px, what maps are drawn on before they take the crop's size
 MARGIN, WINDOW = 0.03, 0.09  # of the crop's side: 0 up to the first, untouched from the second
 JAWS = (9, 23)  # contour points below the ears, from where the neck goes down
+
+SHARED = 0.8  # eye-mouth distances over which what is one face's becomes another's
+MIDDLE = 0.4  # of a face, below its eyes
 
 OUTER = ("face", "forehead", "hair", "neck")
 FEATURES = {"brows": ("brow_l", "brow_r"), "eyes": ("eye_l", "eye_r"), "nose": ("nose",), "mouth": ("mouth",)}
@@ -44,6 +51,24 @@ def change_map(recipe: MaskRecipe, landmarks: Landmarks, size: int) -> Float[Ten
     return torch.from_numpy(np.float32(value))[None, None]
 
 
+def own(landmarks: Landmarks, others: Sequence[Landmarks], size: int) -> Float[Tensor, "1 1 h w"]:
+    """What of a crop of `size` px belongs to a face among others: 1 where it is the nearest, 0 where another one is.
+
+    Distances are counted in each face's own units, so that a child before an adult keeps its head.
+    """
+    near = away(landmarks, size)
+    shares = [(0.5 + (away(other, size) - near) / SHARED).clip(0, 1) for other in others]
+    share = np.minimum.reduce([np.ones((size, size)), *shares])
+    return torch.from_numpy(np.float32(share * share * (3 - 2 * share)))[None, None]
+
+
+def away(landmarks: Landmarks, size: int) -> Float[np.ndarray, "h w"]:
+    """Every pixel's distance from the middle of a face, in eye-mouth distances."""
+    x, y = landmarks.eyes + MIDDLE * landmarks.axis
+    rows, columns = np.mgrid[0:size, 0:size]
+    return np.hypot(columns - x, rows - y) / max(float(np.hypot(*landmarks.axis)), 1e-6)
+
+
 def onto_canvas(size: int) -> Float[np.ndarray, "2 3"]:
     """From a crop's pixels to the canvas's, middle of pixel to middle of pixel."""
     scale = CANVAS / size
@@ -52,16 +77,34 @@ def onto_canvas(size: int) -> Float[np.ndarray, "2 3"]:
 
 def drawn_map(recipe: MaskRecipe, landmarks: Landmarks) -> Cover:
     """The map on the canvas, before its border is cleared."""
-    drawn = draw(landmarks)
+    drawn = distances(np.float32(landmarks.points).tobytes())
     height = face_height(landmarks)
     grow, soft = recipe.grow * height, max(recipe.feather * height, 1.0)
     weights = {name: float(getattr(recipe, name)) for name in (*OUTER, *FEATURES)}
     covers = {name: cover(drawn[name], grow + ROOM.get(name, 0) * height, soft) for name in drawn if weights[name] > 0}
     value = lowered(highest([weights[name] * c for name, c in covers.items()]), drawn, weights, height)
-    return recipe.floor * highest(list(covers.values())) + (recipe.ceiling - recipe.floor) * value**recipe.curve
+    value = recipe.floor * highest(list(covers.values())) + (recipe.ceiling - recipe.floor) * value**recipe.curve
+    return brushed(value, recipe.strokes, Frame(landmarks))
 
 
-def lowered(value: Cover, drawn: dict[str, Region], weights: dict[str, float], height: float) -> Cover:
+@lru_cache(maxsize=2)
+def distances(points: bytes) -> dict[str, Distance | None]:
+    """Each region's distances, kept for the next recipe of the same face (float32 [106, 2], on the canvas).
+
+    They cost more than all the rest of a map, and are asked for again at each move of a slider.
+    """
+    drawn = draw(Landmarks(np.frombuffer(points, np.float32).reshape(106, 2)))
+    return {name: distance(region) for name, region in drawn.items()}
+
+
+def distance(region: Region) -> Distance | None:
+    """How far each pixel is from a region, px; None where the region has no pixel."""
+    if not region.any():
+        return None
+    return cv2.distanceTransform((~region).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+
+
+def lowered(value: Cover, drawn: dict[str, Distance | None], weights: dict[str, float], height: float) -> Cover:
     """Features that are to change less than the face are cut out of it; these do not grow with the rest."""
     for name in FEATURES:
         if weights[name] < weights["face"]:
@@ -70,17 +113,16 @@ def lowered(value: Cover, drawn: dict[str, Region], weights: dict[str, float], h
     return value
 
 
-def cover(region: Region, grow: float, soft: float) -> Cover:
+def cover(away: Distance | None, grow: float, soft: float) -> Cover:
     """1 up to `grow` px around a region, then smoothly down to 0 over `soft` px."""
-    if not region.any():
-        return np.zeros(region.shape, np.float32)
-    away = cv2.distanceTransform((~region).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    if away is None:
+        return np.zeros((CANVAS, CANVAS), np.float32)
     t = ((grow + soft - away) / soft).clip(0, 1)
     return t * t * (3 - 2 * t)
 
 
 def highest(covers: list[Cover]) -> Cover:
-    return np.maximum.reduce([np.zeros((CANVAS, CANVAS), np.float32), *covers])
+    return reduce(np.maximum, covers, np.zeros((CANVAS, CANVAS), np.float32))
 
 
 def border(size: int) -> Cover:

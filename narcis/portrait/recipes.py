@@ -24,13 +24,21 @@ def compose(model: Model, recipe: Recipe, identity: stages.Identity | None = Non
         [recipe.seed],
         steps=recipe.steps,
         guidance=recipe.guidance,
+        guidance_start=recipe.guidance_start,
         guidance_end=recipe.guidance_end,
         negative=recipe.negative_prompt or None,
         size=recipe.size,
         schedule=recipe.schedule,
+        solver=recipe.solver,
         merge_step=recipe.merge_step if joins else None,
         identities=joins,
+        identity_lora=recipe.identity_lora,
     )
+
+
+def detail_size(model: Model, recipe: Recipe) -> int:
+    """The side at which Stage 2 sees a face: the model's own, or the whole picture's where that is smaller."""
+    return min(recipe.size or model.native_size, model.native_size)
 
 
 def change_map(recipe: Recipe, crop: Crop) -> Float[Tensor, "1 1 h w"]:
@@ -61,10 +69,13 @@ def refine(
         steps=recipe.detail_steps,
         merge_step=recipe.detail_merge_step,
         guidance=recipe.detail_guidance,
+        guidance_start=recipe.guidance_start,
         guidance_end=recipe.guidance_end,
         negative=recipe.negative_prompt or None,
         schedule=recipe.schedule,
+        solver=recipe.solver,
         time_ids=[part],
+        identity_lora=recipe.detail_identity_lora if identity else 0.0,
     )
 
 

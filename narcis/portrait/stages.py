@@ -6,6 +6,7 @@ one's `clean` is the result.  Lists of orders run as one batch, and none of them
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from narcis.errors import BadInput
-from narcis.portrait import schedules, sdxl, steering, tokens
+from narcis.portrait import lora, schedules, sdxl, steering, tokens
 from narcis.portrait.models import Model
 from narcis.portrait.sampling import Denoiser, Latents, Moment, denoise, noise
 
@@ -28,20 +29,22 @@ class Identity:
     """One sitter: N photos, the recogniser's raw embedding of each, and how much of the person to take.
 
     Weight 0 is text alone, 1 as published, up to 2 more.  The class word is where identity enters the prompt.
+    PhotoMaker V1 asks no embeddings; they may then be None.
     """
 
     photos: Sequence[Image.Image]
-    embeddings: Float[Tensor | np.ndarray, "N d"]
+    embeddings: Float[Tensor | np.ndarray, "N d"] | None
     weight: float = 1.0
     class_word: str = "person"
 
     def __post_init__(self):
-        if not len(self.photos) == len(self.embeddings) > 0:
+        embeddings = len(self.photos) if self.embeddings is None else len(self.embeddings)
+        if not len(self.photos) == embeddings > 0:
             raise BadInput(
-                f"a sitter has {len(self.photos)} photos and {len(self.embeddings)} embeddings; "
+                f"a sitter has {len(self.photos)} photos and {embeddings} embeddings; "
                 "give at least one photo, and for each photo its own embedding",
                 photos=len(self.photos),
-                embeddings=len(self.embeddings),
+                embeddings=embeddings,
             )
         if not 0 <= self.weight <= 2:
             raise BadInput(f"identity weight is {self.weight}; it must be 0 to 2", weight=self.weight)
@@ -54,16 +57,20 @@ def compose(
     *,
     steps: int = 20,
     guidance: float = 4.0,
+    guidance_start: float = 0.0,
     guidance_end: float = 0.8,
     negative: Negative = None,
     size: int | tuple[int, int] | None = None,
     schedule: str = "ays",
+    solver: str = "euler",
     merge_step: int | None = None,
     identities: Sequence[Identity] | None = None,
+    identity_lora: float = 0.0,
 ) -> Iterator[Moment]:
     """Stage 1: pictures of `size` (height, width; a side; the model's own) from prompts.
 
-    With identities and a merge step, the sitters join after exactly that many steps of text alone.
+    With identities and a merge step, the sitters join after exactly that many steps of text alone.  identity_lora is
+    the strength of the model's LoRA in all steps, where it has one; PhotoMaker's own use is 1.
     """
     if (merge_step is None) != (identities is None):
         raise BadInput("a merge step and identities come together; give both or neither")
@@ -78,8 +85,11 @@ def compose(
         merge_step=merge_step or 0,
         steps=steps,
         guidance=guidance,
+        guidance_start=guidance_start,
         guidance_end=guidance_end,
         negative=negative,
+        solver=solver,
+        identity_lora=identity_lora,
     )
     x = noise(seeds, (model.channels, height // model.factor, width // model.factor)).to(model.device)
     return denoise(predict, x * levels.initial, levels)
@@ -96,17 +106,21 @@ def refine(
     steps: int = 14,
     merge_step: int = 0,
     guidance: float = 4.0,
+    guidance_start: float = 0.0,
     guidance_end: float = 0.8,
     negative: Negative = None,
     schedule: str = "ays",
+    solver: str = "euler",
     strength: float = 1.0,
     softness: float = 0.0,
     time_ids: Sequence[Sequence[int]] | Tensor | None = None,
+    identity_lora: float = 1.0,
 ) -> Iterator[Moment]:
     """Stage 2: crops in [-1, 1] repainted where change is above 0, as their sitters; elsewhere latents stay exactly.
 
     A strength below 1 leaves out the noisiest steps.  time_ids say which part of which picture each crop is, see
     `sdxl.crop_of`; without them a crop counts as a whole picture.  Without identities it repaints from words alone.
+    identity_lora is the strength of the model's LoRA, where it has one.
     """
     one_each(prompts, seeds=seeds, crops=crops, change=change, identities=identities, time_ids=time_ids)
     height, width = picture_size(model, (crops.shape[-2], crops.shape[-1]))
@@ -119,8 +133,11 @@ def refine(
         merge_step=merge_step,
         steps=len(levels),
         guidance=guidance,
+        guidance_start=guidance_start,
         guidance_end=guidance_end,
         negative=negative,
+        solver=solver,
+        identity_lora=identity_lora,
     )
     original = sdxl.encode(model, crops)
     fresh = noise(seeds, original.shape[1:], REFINING).to(model.device)
@@ -147,22 +164,32 @@ def denoiser(
     merge_step: int,
     steps: int,
     guidance: float,
-    guidance_end: float,
-    negative: Negative,
+    guidance_start: float = 0.0,
+    guidance_end: float = 1.0,
+    negative: Negative = None,
+    solver: str = "euler",
+    identity_lora: float = 0.0,
 ) -> Denoiser:
-    """The UNet under guidance, first by text alone and from the merge step on as the sitters."""
+    """The UNet under guidance and LoRA, first by text alone and from the merge step on as the sitters.
+
+    For one run of the loop: a solver may look back.
+    """
     ids = torch.as_tensor(time_ids, dtype=torch.float32)
     unwanted = sdxl.encode_negatives(model, listed(negative, len(prompts)))
 
     def steered(text: sdxl.Text) -> Denoiser:
         both = sdxl.network(model, sdxl.joined(unwanted, text), ids.repeat(2, 1))
-        return steering.guided(both, sdxl.network(model, text, ids), guidance, guidance_end)
+        return steering.guided(both, sdxl.network(model, text, ids), guidance, guidance_end, guidance_start)
+
+    def finished(predict: Denoiser) -> Denoiser:
+        adapted = lora.adapted(model.lora if identity_lora else None, identity_lora, predict)
+        return steering.solved(solver, adapted)
 
     if identities is None:
-        return steered(sdxl.encode_prompts(model, prompts))
+        return finished(steered(sdxl.encode_prompts(model, prompts)))
     prompts = [tokens.place_trigger(p, i.class_word) for p, i in zip(prompts, identities, strict=True)]
     before, after = steered(sdxl.sitters_text_only(model, prompts)), steered(sitters_text(model, prompts, identities))
-    return steering.switch_after(merge_step, before, after, steps=steps)
+    return finished(steering.switch_after(merge_step, before, after, steps=steps))
 
 
 def sitters_text(model: Model, prompts: Sequence[str], identities: Sequence[Identity]) -> sdxl.Text:
@@ -172,11 +199,9 @@ def sitters_text(model: Model, prompts: Sequence[str], identities: Sequence[Iden
     text, slots = sdxl.sitters_text(model, prompts, [encoder.config.tokens * len(i.photos) for i in identities])
     rows = []
     for identity, prompt, mask in zip(identities, text.prompt, slots, strict=True):
-        pixels = encoder.pixels(list(identity.photos)).to(model.device)
-        embeddings = torch.as_tensor(identity.embeddings, device=model.device)
-        fused = encoder(pixels[None], prompt[None], mask[None], embeddings[None])
-        rows.append(torch.lerp(prompt[None], fused, identity.weight))
-    return sdxl.Text(torch.cat(rows), text.pooled)
+        fused = model.compute(partial(encoder.sitter, identity.photos, identity.embeddings, prompt, mask))
+        rows.append(torch.lerp(prompt, fused, identity.weight))
+    return sdxl.Text(torch.stack(rows), text.pooled)
 
 
 def last_part(levels: schedules.Schedule, strength: float) -> schedules.Schedule:

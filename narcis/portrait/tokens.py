@@ -62,8 +62,10 @@ def text_only(tokenizer: CLIPTokenizer, prompt: str) -> str:
 
 def place_trigger(prompt: str, class_word: str) -> str:
     """Puts the trigger after the first class word, or a class word with it in front; a prompt that has it stays."""
-    if TRIGGER in prompt:
+    if re.search(rf"{TRIGGER}(?!\w)", prompt):
         return prompt
+    if TRIGGER in prompt:  # "imgur": the published tokenizers would take its first letters for the trigger
+        raise BadInput(f"a sitter's prompt cannot have {TRIGGER!r} within a word; say it otherwise: {prompt!r}")
     found = re.search(rf"\b{re.escape(class_word)}\b", prompt, re.IGNORECASE)
     if found is None:
         return f"{class_word} {TRIGGER}, {prompt}"

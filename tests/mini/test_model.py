@@ -8,12 +8,12 @@ from PIL import Image
 
 from narcis.mini import commands, painter, portraits
 from narcis.mini.portraits import Order
-from narcis.portrait import measure, models
+from narcis.portrait import catalogue, measure, models
 from narcis.portrait.faces import on_painting, sitter_face
 from narcis.portrait.images import open_photo
 from narcis.portrait.sitters import bundled
 
-WEIGHTS = models.BUNDLED["mini"]
+WEIGHTS = catalogue.PACKAGE / "mini" / "weights"
 SEXES = {
     "ada": "woman",
     "bruno": "man",

@@ -1,5 +1,6 @@
 """Where the published implementations' numbers lie, and the sizes of the tiny network that they are of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from narcis.portrait.photomaker import Encoding
@@ -15,3 +16,5 @@ TINY_ENCODING = Encoding(
     id_dim=64,
     width=256,
 )
+# V1 of the same sizes: one token a photo, as wide as its two projections together.
+TINY_ENCODING_V1 = replace(TINY_ENCODING, tokens=1, id_dim=0, depth=0)

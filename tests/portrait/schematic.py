@@ -46,3 +46,26 @@ def mouth() -> np.ndarray:
     rows = [(outer, -0.08), (outer[5:0:-1], 0.1), (inner, 0.0), (inner[3:0:-1], 0.02)]
     shaped = [np.stack([x, 1 + v * (1 - (x / 0.4) ** 2)], 1) for x, v in rows]
     return np.concatenate(shaped)
+
+
+def mirrored(landmarks: Landmarks, width: int) -> Landmarks:
+    """The same face in a picture of that width that was flipped: its left eye is now the right one."""
+    flipped = landmarks.points * [-1, 1] + [width - 1, 0]
+    return Landmarks(flipped[MIRROR].astype(np.float32))
+
+
+EYE = [4, 3, 2, 1, 0, 7, 6, 5, 8, 9]
+NOSE = [*range(4), *range(8, 12), *range(4, 8), 13, 12, 14]
+MOUTH = [*range(6, -1, -1), *range(11, 6, -1), *range(16, 11, -1), *range(19, 16, -1)]
+PARTS = [(0, range(32, -1, -1)), (42, range(9)), (33, range(9)), (61, EYE), (51, EYE), (71, NOSE), (86, MOUTH)]
+MIRROR = [first + i for first, order in PARTS for i in order]
+
+
+def turned(degrees: float, out: float = 0.6) -> Landmarks:
+    """A flat face whose nose tip stands out, turned about its upright axis to the picture's right."""
+    flat = points()
+    depth = np.zeros(106)
+    depth[74] = out
+    t = np.deg2rad(degrees)
+    moved = np.stack([flat[:, 0] * np.cos(t) + depth * np.sin(t), flat[:, 1]], 1)
+    return Landmarks((150 + 50 * moved).astype(np.float32))

@@ -1,5 +1,3 @@
-import math
-
 import cv2
 import numpy as np
 import pytest
@@ -7,13 +5,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
-from schematic import face_at
+from schematic import face_at, turned
 
 from narcis.errors import BadInput
-from narcis.portrait.faces import REGIONS, Crop, Face, Landmarks, crop, on_painting, paste, sitter_face, upright
+from narcis.portrait.faces import (
+    LARGER,
+    REGIONS,
+    Crop,
+    Face,
+    Landmarks,
+    crop,
+    crop_size,
+    on_painting,
+    paste,
+    sitter_face,
+    upright,
+)
 
 placed = st.builds(
-    face_at, x=st.floats(-20, 276), y=st.floats(-20, 276), unit=st.floats(12, 110), degrees=st.floats(-75, 75)
+    face_at, x=st.floats(-20, 276), y=st.floats(-20, 276), unit=st.floats(12, 110), degrees=st.floats(-180, 180)
 )
 
 
@@ -43,10 +53,9 @@ class Known:
 
     name, licence = "known", "Apache-2.0"
 
-    def __init__(self, *sizes: float):
-        self.faces = [
-            Face((0.0, 0.0, float(s), float(s)), 0.9, face_at(), np.zeros(4, np.float32), "man") for s in sizes
-        ]
+    def __init__(self, *sizes: float, landmarks: Landmarks | None = None):
+        nobody = np.zeros(4, np.float32)
+        self.faces = [Face((0, 0, float(s), float(s)), 0.9, landmarks or face_at(), nobody, "man") for s in sizes]
 
     def analyse(self, picture: np.ndarray) -> list[Face]:
         assert picture.dtype == np.uint8 and picture.shape[2] == 3
@@ -69,6 +78,31 @@ def test_landmarks_of_another_number_are_refused():
         Landmarks(np.zeros((68, 2), np.float32))
 
 
+def test_larger_regions_are_made_of_the_smaller_ones():
+    face = face_at()
+    assert {name: len(face.region(name)) for name in LARGER} == {"oval": 51, "jaw": 21, "brows": 18, "eyes": 20}
+    assert np.array_equal(face.region("eyes"), np.concatenate([face.region("eye_l"), face.region("eye_r")]))
+    assert face.region("jaw")[10].tolist() == face.points[16].tolist()
+
+
+@pytest.mark.parametrize("degrees", [-80, -30, 0, 12, 45, 60])
+def test_yaw_is_what_a_face_was_turned_by(degrees: float):
+    assert turned(degrees).yaw == pytest.approx(degrees, abs=0.01)
+
+
+@given(landmarks=placed)
+def test_tilting_and_scaling_a_face_do_not_turn_it_away(landmarks: Landmarks):
+    assert landmarks.yaw == pytest.approx(0, abs=0.1)
+
+
+def test_an_unknown_sitter_is_a_person():
+    box, nobody = (0.0, 0.0, 9.0, 9.0), np.empty(0, np.float32)
+    face = Face(box, 0.9, face_at(), nobody, "unknown")
+    assert face.class_word == "person" and not face.recognised
+    woman = Face(box, 0.9, face_at(), np.ones(4, np.float32), "woman")
+    assert woman.class_word == "woman" and woman.recognised
+
+
 # ---------------------------------------------------------------------------------------------- the sitter
 @pytest.mark.parametrize(
     "sizes, words", [((), "no face"), ((90, 80, 70), "3 faces"), ((20,), "20 px")], ids=["none", "several", "tiny"]
@@ -77,6 +111,13 @@ def test_a_photo_without_one_clear_face_is_refused_in_one_line(sizes: tuple, wor
     with pytest.raises(BadInput, match=words) as refused:
         sitter_face(smooth_painting(), Known(*sizes))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("degrees", [70, -85])
+def test_a_face_that_is_turned_away_is_refused(degrees: float):
+    with pytest.raises(BadInput, match=f"turned {abs(degrees)}° away; at most 60° show who it is: face the camera"):
+        sitter_face(smooth_painting(), Known(90, landmarks=turned(degrees)))
+    assert sitter_face(smooth_painting(), Known(90, landmarks=turned(degrees / 2)))
 
 
 def test_the_one_face_is_the_sitter():
@@ -106,6 +147,18 @@ def test_a_face_on_one_point_is_refused():
 
 
 # --------------------------------------------------------------------------------------------------- crop
+@pytest.mark.parametrize("unit, size", [(40, 256), (68, 256), (69, 288), (80, 320), (102, 384), (103, 384), (300, 384)])
+def test_a_large_face_is_refined_at_its_own_size(unit: float, size: int):
+    """Native 256 px in steps of 32: 3.75 units, rounded up, at most half as much again."""
+    assert crop_size(face_at(unit=unit), 256, 32) == size
+    magnified = crop(smooth_painting(), face_at(unit=unit), size).magnification
+    assert magnified >= 1 - 1e-3 or size == 384
+
+
+def test_a_native_size_that_is_no_multiple_of_the_step_stays():
+    assert crop_size(face_at(unit=40), 250, 64) == 250 and crop_size(face_at(unit=400), 100, 128) == 128
+
+
 def test_a_crop_knows_where_it_comes_from():
     seen = crop(smooth_painting(), face_at(100, 80, 40), 300)
     assert seen.image.size == (300, 300)
@@ -127,12 +180,12 @@ def test_beyond_the_border_the_picture_is_reflected():
     assert same(seen.image, Image.new("RGB", (128, 128), "teal"))
 
 
-def test_a_tilted_face_looks_as_the_upright_one_does():
-    painting, upstanding = smooth_painting(400, 400), face_at(200, 190, 50)
-    c, s = math.cos(0.6), math.sin(0.6)
-    turn = np.array([[c, -s, 200 - c * 200 + s * 200], [s, c, 200 - s * 200 - c * 200]], np.float32)
-    turned = Image.fromarray(cv2.warpAffine(np.asarray(painting), turn, (400, 400), flags=cv2.INTER_CUBIC))
-    seen, wanted = crop(turned, upstanding.moved(turn), 256), crop(painting, upstanding, 256)
+@pytest.mark.parametrize("degrees", range(0, 181, 20))
+def test_a_tilted_face_looks_as_the_upright_one_does(degrees: float):
+    painting, upstanding = smooth_painting(400, 400), face_at(200, 190, 30)
+    turn = cv2.getRotationMatrix2D((200, 200), degrees, 1).astype(np.float32)
+    tilted = Image.fromarray(cv2.warpAffine(np.asarray(painting), turn, (400, 400), flags=cv2.INTER_CUBIC))
+    seen, wanted = crop(tilted, upstanding.moved(turn), 256), crop(painting, upstanding, 256)
     assert np.allclose(seen.landmarks_in_crop.points, wanted.landmarks_in_crop.points, atol=0.05)
     assert np.abs(bytes_of(seen.image) - bytes_of(wanted.image)).max() <= 4
 
@@ -196,6 +249,33 @@ def test_a_shift_of_colour_is_taken_back():
     back = paste(painting, tinted, seen, disc())
     difference = np.abs(bytes_of(back) - bytes_of(painting))
     assert difference.mean() < 1 and np.percentile(difference, 99.9) <= 3
+
+
+@pytest.mark.parametrize("degrees", [0, 45, 90, 135, 180])
+@pytest.mark.parametrize("x, y", [(128, 112), (20, 112), (240, 240), (128, 4)], ids=["inside", "left", "corner", "top"])
+def test_a_shift_of_colour_is_taken_back_at_every_tilt_and_border(x: float, y: float, degrees: float):
+    painting = smooth_painting()
+    seen = crop(painting, face_at(x, y, 40, degrees), 256)
+    tinted = Image.fromarray((bytes_of(seen.image) + np.array([9, -7, 4])).clip(0, 255).astype(np.uint8))
+    difference = np.abs(bytes_of(paste(painting, tinted, seen, disc())) - bytes_of(painting))
+    inside = on_painting(disc(), seen, painting.size)[0, 0].numpy() > 0
+    assert difference[inside].mean() < 1 and np.percentile(difference, 99.9) <= 3
+
+
+@pytest.mark.parametrize("degrees", [0, 70, 180])
+def test_a_face_at_the_border_is_refined_up_to_the_border(degrees: float):
+    """Half of it lies beyond; what is left is repainted in full, without a seam along the picture's edge."""
+    painting = Image.new("RGB", (256, 256), (90, 120, 100))
+    face = face_at(0, 128, 40, degrees)
+    seen = crop(painting, face, 256)
+    reached = on_painting(disc(), seen, painting.size)[0, 0].numpy()
+    middle = (face.eyes + 0.16 * face.axis).round().astype(int)
+    assert reached[middle[1], 0] > 0.999
+    refined = seen.image.copy()
+    refined.paste((200, 30, 30), (78, 78, 178, 178))
+    back = paste(painting, refined, seen, disc())
+    assert np.abs(np.array(back.getpixel((0, int(middle[1])))) - (200, 30, 30)).max() <= 12
+    assert same(back.crop((150, 0, 256, 256)), painting.crop((150, 0, 256, 256)))
 
 
 def test_a_smoothed_crop_gets_the_paintings_grain():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from schematic import face_at
 
 from narcis.portrait.faces import Landmarks, upright
-from narcis.portrait.masks import FEATURES, MARGIN, OUTER, change_map
+from narcis.portrait.masks import FEATURES, MARGIN, OUTER, change_map, own
 from narcis.recipe import MaskRecipe
 
 unit = st.floats(0, 1)
@@ -121,3 +121,30 @@ def test_a_recipe_of_nothing_keeps_everything():
 
 def test_a_face_beyond_the_crop_does_no_harm():
     assert change_map(MaskRecipe(), face_at(5000, 5000, 900), 64).isfinite().all()
+
+
+# ------------------------------------------------------------------------------------------- several faces
+def test_a_face_alone_owns_its_crop():
+    assert (own(in_crop(), [], 64) == 1).all()
+
+
+def test_two_faces_part_half_way_and_softly():
+    left, right = face_at(80, 112, 30), face_at(180, 112, 30)
+    share = own(left, [right], 256)[0, 0]
+    assert share[124, 130] == pytest.approx(0.5, abs=0.02)
+    assert at(share[None, None], left.points).min() == 1 and at(share[None, None], right.points).max() == 0
+    assert torch.allclose(share + own(right, [left], 256)[0, 0], torch.ones(256, 256), atol=1e-5)
+    assert (share.diff(dim=1) <= 1e-6).all() and share.diff(dim=1).abs().max() < 0.2
+
+
+def test_a_child_before_an_adult_keeps_its_head():
+    child, adult = face_at(190, 190, 15), face_at(110, 90, 60)
+    assert at(own(child, [adult], 256), child.points).min() > 0.9
+    assert at(own(adult, [child], 256), child.points).max() < 0.1
+
+
+def test_of_three_faces_none_paints_over_another():
+    faces = [face_at(x, 100, 20) for x in (60, 128, 196)]
+    shares = [own(face, [other for other in faces if other is not face], 256) for face in faces]
+    assert torch.stack(shares).sum(0).max() <= 1 + 1e-5
+    assert all(at(share, face.points).min() > 0.99 for share, face in zip(shares, faces))

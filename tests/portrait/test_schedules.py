@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from narcis.errors import BadInput
-from narcis.portrait.schedules import AYS_LEVELS, SCHEDULES, Schedule, at_timesteps, ays, schedule
+from narcis.portrait.schedules import AYS_LEVELS, SCHEDULES, Schedule, at_timesteps, ays, schedule, training_sigmas
 
 STEPS = [1, 2, 3, 7, 10, 14, 20, 50, 150, 999]
 
@@ -34,6 +34,22 @@ def test_ays_interpolates_to_the_published_lists(golden, steps):
 def test_ays_timesteps_give_the_reference_sigmas(golden):
     reference = golden("schedules.json")["euler/ays_timesteps"]
     assert_reference(at_timesteps(reference["timesteps"]), reference)
+
+
+@pytest.mark.parametrize(
+    "name", ["dpmpp_2m/leading/10", "dpmpp_2m/leading/50", "dpmpp_2m/trailing/10", "dpmpp_2m/ays_timesteps",
+             "euler_a/leading/10", "euler_a/leading/50", "euler_a/trailing/10", "euler_a/linspace/10"],
+)  # fmt: skip
+def test_timesteps_of_other_schedulers_have_the_same_noise_levels(golden, name):
+    reference = golden("schedules.json")[name]
+    assert_reference(at_timesteps(reference["timesteps"]), reference)
+
+
+def test_the_training_noise_is_the_published_one(golden):
+    for t, sigma in golden("schedules.json")["sigma_of_t_selected"].items():
+        assert training_sigmas()[int(t)] == pytest.approx(sigma, rel=1e-6)
+    for t, signal in golden("schedules.json")["alphas_cumprod_selected"].items():
+        assert 1 / (1 + training_sigmas()[int(t)] ** 2) == pytest.approx(signal, rel=1e-5)
 
 
 def test_ten_ays_steps_are_the_published_table_with_zero_for_the_last_level():

@@ -1,15 +1,19 @@
 import json
+import shutil
+from typing import Any
 
 import pytest
 import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
 
-from narcis.errors import BadInput
+from narcis.errors import BadInput, NotFound
 from narcis.portrait import sdxl
 from narcis.portrait.sampling import Step, denoise, noise
 from narcis.portrait.schedules import at_timesteps, schedule
-from narcis.portrait.steering import guided
+from narcis.portrait.steering import guided, looking_back
 
 PROMPT = "portrait photo of a woman img, film grain, natural skin"
 NEGATIVE = "worst quality, low quality"
@@ -92,6 +96,36 @@ def test_pictures_from_noise_are_the_published_ones(golden, tiny, run):
         assert_close(moment.x[0], latents, rtol=0, atol=1e-4 * latents.abs().max().item())
 
 
+def test_pictures_by_a_second_order_solver_are_the_published_ones(golden, tiny):
+    """There latents are scaled by sqrt(1 + sigma²), and the first noise is the unit noise itself."""
+    g, common = golden("sdxl_dpmpp2m_ays.safetensors"), golden("diffdiff_common.safetensors")
+    negative, positive = embeddings(common)
+    levels = at_timesteps(g["timesteps"].tolist())
+    both = sdxl.network(tiny, sdxl.joined(negative, positive), common["time_ids"].repeat(2, 1))
+    predict = looking_back(guided(both, sdxl.network(tiny, positive, common["time_ids"]), 5.0))
+    first = g["initial_latents_unscaled"] * (1 + levels.sigmas[0] ** 2).sqrt()
+    for moment, latents in zip(denoise(predict, first, levels), g["latents_out"], strict=True):
+        scaled = moment.x[0] / (1 + moment.step.to**2) ** 0.5
+        assert_close(scaled, latents, rtol=0, atol=1e-4 * latents.abs().max().item())
+
+
+@pytest.mark.parametrize("run", ["euler10", "euler_ays"])
+def test_noise_levels_and_first_noise_are_the_published_ones(golden, run):
+    known = golden("sdxl_meta.json")[run]
+    levels = schedule("leading", 10) if run == "euler10" else at_timesteps(known["timesteps"])
+    assert levels.timesteps.tolist() == known["timesteps"]
+    assert_close(levels.sigmas, torch.tensor(known["sigmas"]), rtol=1e-6, atol=1e-6)
+    assert levels.initial == pytest.approx(known["init_noise_sigma"], rel=1e-6)
+
+
+def test_a_long_prompt_keeps_its_pooled_embedding_where_the_published_one_loses_it(golden, tiny):
+    """Four photos push the end token out there, and the pooled vector no longer depends on the prompt."""
+    assert golden("probes.json")["pooled_without_eos_is_prompt_independent"]
+    prompts = [f"a {who} img" + f", {what}" * 40 for who, what in (("woman", "soft light"), ("boy", "film grain"))]
+    text, _ = sdxl.sitters_text(tiny, prompts, [8, 8])
+    assert (text.pooled[0] - text.pooled[1]).abs().max() > 0.1
+
+
 def test_the_initial_latents_of_the_reference_are_unit_noise(golden, drawn):
     assert torch.equal(
         golden("sdxl_euler10.safetensors")["initial_latents_unscaled"], drawn("sdxl/latents", (1, 4, 16, 16))
@@ -154,6 +188,57 @@ def test_decoding_gives_the_reference_picture(golden, tiny):
     assert_close(pixels, stored, rtol=0, atol=2e-3 * stored.abs().max().item())
 
 
+def test_a_vae_that_overflows_in_float16_is_not_black(tiny_folder, caplog):
+    """Activations beyond 65504 become infinite and then NaN, as SDXL's first VAE's do."""
+    parts = sdxl.load(tiny_folder, torch.device("cpu"), torch.float16)
+    vae: Any = parts.vae
+    sdxl.cast(vae, torch.float16)  # its configuration asks for float32
+    for side in (vae.decoder, vae.encoder):
+        side.conv_in.weight.mul_(2.0**14)  # the norms that follow undo it, unless it has overflowed by then
+    z, pixels = noise([1], (4, 16, 16)), noise([2], (3, 64, 64)).clamp(-1, 1)
+    assert not vae.decode(z.half()).sample.isfinite().all()
+    black = sdxl.decode(parts, z)
+    assert black.isfinite().all() and vae.dtype == torch.float32 and parts.made_on["vae_dtype"] == "float32"
+    assert [record.message[:31] for record in caplog.records] == ["the VAE overflows in float16: o"]
+    whole = sdxl.load(tiny_folder, torch.device("cpu"), torch.float32)
+    for side in (whole.vae.decoder, whole.vae.encoder):
+        side.conv_in.weight.mul_(2.0**14)
+    assert_close(black, sdxl.decode(whole, z), rtol=0, atol=0.05)  # its weights were rounded to halves
+    sdxl.cast(vae, torch.float16)
+    assert sdxl.encode(parts, pixels).isfinite().all()
+
+
+def test_what_a_picture_was_made_on_is_told(tiny):
+    assert tiny.made_on == {
+        "device": "cpu",
+        "profile": tiny.profile.name,
+        "dtype": "float32",
+        "vae_dtype": "float32",
+        "tf32": False,
+        "memory": "resident",
+        "torch": torch.__version__,
+    }
+
+
+def test_a_folder_in_which_a_weight_is_missing_is_refused_in_one_line(tiny_folder, tmp_path):
+    broken = shutil.copytree(tiny_folder / "vae", tmp_path / "vae")
+    (file,) = broken.glob("*.safetensors")
+    weights = load_file(file)
+    del weights["decoder.conv_in.bias"]
+    save_file(weights, file)
+    with pytest.raises(BadInput, match=r"is no AutoencoderKL: of its \d+ tensors it lacks decoder.conv_in.bias"):
+        sdxl.load_network(AutoencoderKL, broken, torch.float32)
+    file.unlink()
+    with pytest.raises(NotFound, match=r"has no .safetensors; a model's folder has weights in every part"):
+        sdxl.load_network(AutoencoderKL, broken, torch.float32)
+
+
+def test_a_picture_does_not_depend_on_its_batch(tiny):
+    latents, pixels = noise([1, 2, 3], (4, 16, 16)), noise([1, 2, 3], (3, 64, 64)).clamp(-1, 1)
+    assert torch.equal(sdxl.decode(tiny, latents)[1:2], sdxl.decode(tiny, latents[1:2]))
+    assert torch.equal(sdxl.encode(tiny, pixels)[1:2], sdxl.encode(tiny, pixels[1:2]))
+
+
 def test_scale_and_shift_are_undone_by_decoding(tiny_folder, tmp_path):
     """A VAE whose latents are shifted decodes to the same pictures, once shift and scale are taken back."""
     parts = sdxl.load(tiny_folder, torch.device("cpu"), torch.float32)
@@ -176,7 +261,7 @@ def test_a_linear_model_is_previewed_exactly(tiny):
 
 def test_without_a_linear_map_a_small_decode_is_shown(tiny):
     assert sdxl.preview(tiny, noise([1], (4, 16, 16))).shape == (1, 3, 128, 128)
-    assert sdxl.preview(tiny, noise([1], (4, 128, 128))).shape == (1, 3, 256, 256)
+    assert sdxl.preview(tiny, noise([1], (4, 128, 128))).shape == (1, 3, 160, 160)
 
 
 def test_the_fitted_preview_is_the_least_squares_one(tiny, golden, tmp_path):

@@ -134,7 +134,34 @@ def test_orders_of_a_batch_may_have_different_numbers_of_photos(tokenizers):
         ("two women and a woman", "two women and a woman img"),
         ("byzantine mosaic, gold", "woman img, byzantine mosaic, gold"),
         ("a woman img, gold", "a woman img, gold"),
+        ("a womanimg in a red dress", "a womanimg in a red dress"),
     ],
 )
 def test_the_trigger_goes_behind_the_class_word(prompt, placed):
     assert tokens.place_trigger(prompt, "woman") == placed
+
+
+def test_a_word_that_holds_the_trigger_by_chance_is_refused():
+    """The published tokenizers would cut "imgur" in two and give its first letters a face."""
+    with pytest.raises(
+        BadInput, match="a sitter's prompt cannot have 'img' within a word; say it otherwise: 'an imgur"
+    ):
+        tokens.place_trigger("an imgur photo of a woman", "woman")
+
+
+def test_only_the_last_piece_of_a_class_word_becomes_the_sitter(tokenizers):
+    """As published: of "blacksmith" it is "smith" in the published vocabulary, here whatever its last piece is."""
+    pieces = tokens.ids_of(tokenizers[0], "blacksmith")
+    ids, mask = tokens.extended(tokenizers[0], ["blacksmith img"], [4])
+    assert len(pieces) > 1 and ids[0, 1 : len(pieces)].tolist() == pieces[:-1]
+    assert ids[0][mask[0]].tolist() == pieces[-1:] * 4
+
+
+def test_the_trigger_is_lower_case_letters_alone(tokenizers):
+    with pytest.raises(BadInput, match="the prompt has no 'img' where it needs exactly one"):
+        tokens.extended(tokenizers[0], ["a man IMG in a suit"], [2])
+
+
+def test_the_two_tokenizers_pad_with_their_own(tokenizers):
+    first, second = (tokens.extended(tokenizer, ["a woman img"], [2])[0][0] for tokenizer in tokenizers)
+    assert first[-1] == tokenizers[0].eos_token_id and second[-1] == 0

@@ -10,9 +10,9 @@ from narcis.mini.analyser import Detector, MiniAnalyser
 from narcis.mini.commands import INSTRUMENTS
 from narcis.mini.training import begun, plan
 from narcis.mini.training.data import Pictures
-from narcis.portrait import models
+from narcis.portrait import catalogue
 
-MINI = models.BUNDLED["mini"]
+MINI = catalogue.PACKAGE / "mini" / "weights"
 
 
 def test_the_parts_of_the_model_become_the_trainings_and_what_was_trained_stays(tmp_path):
