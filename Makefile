@@ -17,7 +17,7 @@ HOUSE := pyproject.toml constraints.txt
 export WORDS FACE OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help portrait test check lab up bench clean constraints
+.PHONY: help portrait test check lab up bench fullsize clean constraints
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ bench: $(VENV)/installed-test ## measure the queue and the notebooks, as ratios 
 	$(BIN)/python benchmarks/queueing.py
 	$(BIN)/python benchmarks/notebooks.py
 
+fullsize: $(VENV)/installed-test ## SDXL and PhotoMaker in full size, random weights, 256 px on this machine: 8 GB of disk, 10 of memory
+	$(BIN)/python benchmarks/fullsize.py runs/fullsize-model --set steps=8 --set detail_steps=4
+
 lab: $(VENV)/installed ## open JupyterLab on the notebooks
 	@$(BIN)/narcis lab
 
@@ -57,7 +60,7 @@ constraints: ## pin every package anew, from a fresh install of what pyproject.t
 	@rm -rf $(VENV)-fresh && $(PYTHON) -m venv $(VENV)-fresh
 	@sed '/^[^#]/d' constraints.txt > $(VENV)-fresh/header
 	@grep '^torch==' constraints.txt > $(VENV)-fresh/torch
-	$(VENV)-fresh/bin/pip install -q -c $(VENV)-fresh/torch -e '.[test]'
+	$(VENV)-fresh/bin/pip install -q -c $(VENV)-fresh/torch -e '.[test,insightface]'
 	@{ cat $(VENV)-fresh/header; $(VENV)-fresh/bin/pip freeze --all --exclude pip --exclude wheel --exclude-editable | sed 's/+cpu$$//'; } > constraints.new
 	@mv constraints.new constraints.txt && rm -rf $(VENV)-fresh
 

@@ -19,6 +19,7 @@ from narcis.errors import BadInput, NotFound, Unavailable
 
 KEY = re.compile(r"(?!.*(^|/)\.)[\w.+=@-]+(/[\w.+=@-]+)*", re.ASCII)  # no empty part, none that starts with a dot
 LONGEST = 512
+PIECE = 1 << 20  # bytes that are read at a time from large objects
 
 
 class Store(Protocol):
@@ -37,6 +38,14 @@ class Store(Protocol):
 
     def has(self, key: str) -> bool: ...
 
+    def size(self, key: str) -> int:
+        """Bytes.  Raises NotFound."""
+        ...
+
+    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+        """What stands from byte `start` on, in pieces: for objects that no memory holds.  Raises NotFound."""
+        ...
+
     def keys(self, prefix: str = "") -> Iterator[str]:
         """All keys that begin with a prefix, in order."""
         ...
@@ -50,14 +59,14 @@ class Store(Protocol):
         ...
 
 
-def open_store(place: str | Path, endpoint: str | None = None) -> Store:
-    """The store of `NARCIS_STORE`: a folder, or s3://bucket/prefix; an endpoint is for servers that are not AWS's."""
+def open_store(place: str | Path, endpoint: str | None = None, setting: str = "NARCIS_STORE") -> Store:
+    """The store of a setting: a folder, or s3://bucket/prefix; an endpoint is for servers that are not AWS's."""
     text = str(place)
     if not text.startswith("s3://"):
         return Directory(Path(place))
     bucket, _, prefix = text.removeprefix("s3://").partition("/")
     if not bucket:
-        raise BadInput(f"NARCIS_STORE is {text!r}: it names no bucket; write s3://bucket or s3://bucket/prefix")
+        raise BadInput(f"{setting} is {text!r}: it names no bucket; write s3://bucket or s3://bucket/prefix")
     return Bucket(bucket, prefix.strip("/"), endpoint)
 
 
@@ -101,6 +110,20 @@ class Directory:
 
     def has(self, key: str) -> bool:
         return self.path(key).is_file()
+
+    def size(self, key: str) -> int:
+        if not self.has(key):
+            raise NotFound(f"the store {self.name} has no {key}", key=key)
+        return self.path(key).stat().st_size
+
+    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+        try:
+            with self.path(key).open("rb") as file:
+                file.seek(start)
+                while piece := file.read(PIECE):
+                    yield piece
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise NotFound(f"the store {self.name} has no {key}", key=key) from None
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         folder = prefix.rpartition("/")[0]
@@ -148,6 +171,13 @@ class Bucket:
         except NotFound:
             return False
         return True
+
+    def size(self, key: str) -> int:
+        return self.ask("head_object", key)["ContentLength"]
+
+    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+        with self.meant(key):
+            yield from self.ask("get_object", key, Range=f"bytes={start}-")["Body"].iter_chunks(PIECE)
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         with self.meant(prefix):

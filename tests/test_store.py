@@ -48,6 +48,18 @@ def test_what_was_put_is_there_until_it_is_removed(kept):
         kept.get("productions/r1/1.png")
 
 
+def test_a_large_object_is_read_in_pieces_from_any_byte_on(kept):
+    content = os.urandom(store.PIECE + 1000)
+    kept.put("sdxl/unet.safetensors", content)
+    assert kept.size("sdxl/unet.safetensors") == len(content)
+    pieces = list(kept.read("sdxl/unet.safetensors"))
+    assert b"".join(pieces) == content and max(map(len, pieces)) <= store.PIECE
+    assert b"".join(kept.read("sdxl/unet.safetensors", 500)) == content[500:]
+    for use in (kept.size, lambda key: list(kept.read(key))):
+        with pytest.raises(NotFound, match="has no sdxl/vae"):
+            use("sdxl/vae")
+
+
 def test_keys_come_in_order_and_by_prefix(kept):
     for key in ("b/2.png", "a/1.png", "b/1.png", "bb.png"):
         kept.put(key, b"x")

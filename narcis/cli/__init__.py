@@ -7,7 +7,7 @@ from functools import cache
 
 import typer
 
-from narcis.cli import look, paint, queue, serve
+from narcis.cli import idea, look, models, paint, queue, serve
 from narcis.errors import NarcisError
 
 app = typer.Typer(
@@ -18,8 +18,9 @@ app = typer.Typer(
 )
 app.add_typer(look.jobs_app, name="jobs")
 app.add_typer(serve.db_app, name="db")
+app.add_typer(models.app, name="models")
 for command in (
-    *(paint.portrait, paint.run),
+    *(paint.portrait, paint.run, idea.idea),
     *(queue.submit, queue.runs, queue.show, queue.cancel, queue.retry, queue.logs),
     *(serve.work, serve.up, look.lab, look.doctor),
 ):

@@ -22,6 +22,8 @@ def portrait(
     sitter: Annotated[str | None, typer.Option(help="a bundled sitter instead, such as ada or hugo")] = None,
     seed: Annotated[int | None, typer.Option(help="the same seed paints the same picture")] = None,
     count: Annotated[int | None, typer.Option(help="how many pictures")] = None,
+    size: Annotated[int | None, typer.Option(help="side of the picture in pixels; the model's own without it")] = None,
+    model: Annotated[str | None, typer.Option(help="a model's name, its folder or its file")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any other parameter")] = None,
     out: Out = None,
     as_json: Json = False,
@@ -33,6 +35,7 @@ def portrait(
 
         job = catalog.find("portrait")
         given = {"words": checked(" ".join(words)), "face": door(face), "sitter": sitter, "seed": seed, "count": count}
+        given |= {"size": size, "model": model}
         values = {name: value for name, value in given.items() if value is not None}
         go(job, {**job.read(pairs(set_)), **values}, out, as_json)
 

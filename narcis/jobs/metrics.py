@@ -23,6 +23,7 @@ TIME = Histogram("narcis_run_seconds", "how long runs take", ["job", "tier"], bu
 ENDED = Counter("narcis_runs", "runs that ended, by how", ["job", "state"], registry=REGISTRY)
 KERNELS = Counter("narcis_kernel_starts", "processes that were started for notebooks", registry=REGISTRY)
 RESCUED = Counter("narcis_rescues", "runs taken from workers that were lost", ["state"], registry=REGISTRY)
+IDEAS = Counter("narcis_ideas", "ideas: written, kept before, or fell_back", ["writer", "how"], registry=REGISTRY)
 
 
 class Depth(Collector):

@@ -31,7 +31,7 @@ from sqlalchemy import Engine
 from narcis import settings
 from narcis.errors import BadInput, NarcisError, NotFound, Unavailable
 from narcis.folder import RunFolder
-from narcis.jobs import catalog, files, keep, metrics, orders, outcome, queue, schedule
+from narcis.jobs import catalog, files, ideas, keep, metrics, orders, outcome, queue, schedule
 from narcis.jobs.catalog import Job
 from narcis.jobs.engine import Limits
 from narcis.jobs.kernel import WarmKernel
@@ -212,6 +212,7 @@ class Worker:
         try:
             folder = prepare(job, folder_of(claim.id, claim.attempt))
             share_stages(folder)
+            ideas.bring(values, folder, self.store)
         except (BadInput, OSError) as error:
             said = str(error)
             log.warning("no folder", **said_of(claim), error=said)
@@ -298,6 +299,8 @@ class Worker:
         claim, seconds = held.claim, time.monotonic() - held.since
         with self.guard:
             self.held.pop(claim.id, None)
+        ideas.take(held.values, held.folder, self.store)
+        ideas.count(held.folder)
         shutil.rmtree(held.folder.path, ignore_errors=True)
         metrics.ENDED.labels(claim.job, state or "lost").inc()
         metrics.TIME.labels(claim.job, self.tier or "").observe(seconds)

@@ -74,10 +74,12 @@ def refused(capsys: pytest.CaptureFixture, *arguments: str) -> tuple[int, str]:
         (["portrait", "winter queen", "--set", "steps=3", "--set", "steps=4"], 2, "steps is given twice"),
         (["portrait", "winter queen", "--count", "0"], 2, "count is 0"),
         (["portrait", "winter queen", "--seed", "-1"], 2, "seed is -1"),
+        (["portrait", "winter queen", "--size", "2049"], 2, "size is 2049"),
+        (["portrait", "winter queen", "--set", "dtype=int4"], 2, "dtype is 'int4'"),
         (["portrait", "winter queen", "--sitter", "zoe"], 2, "sitter is 'zoe'"),
         (["portrait", "winter queen", "--face", "."], 2, ". is a folder; name a photo in it"),
         (["portrait", "winter queen", "--face", "missing.jpg"], 4, "there is no photo missing.jpg"),
-        (["run", "portrat"], 4, "no job portrat; there are: nightly, portrait"),
+        (["run", "portrat"], 4, "no job portrat; there are: "),
         (["run", "portrait", "-p", "guidance=nan"], 2, "guidance is 'nan'"),
         (["run", "portrait", "-p", "guidance=0.5"], 2, "guidance is 0.5"),
     ],
@@ -138,6 +140,11 @@ def test_words_and_options_arrive_typed(capsys, tmp_path: Path, no_kernel):
     ]
 
 
+def test_a_models_folder_and_a_size_arrive(no_kernel):
+    assert narcis("portrait", "winter queen", "--model", "models/mine", "--size", "512", "--set", "dtype=float32") == 0
+    assert no_kernel == [{"words": "winter queen", "model": "models/mine", "size": 512, "dtype": "float32"}]
+
+
 @pytest.mark.parametrize("word", ["007", "nan", "None", "1_000", "Infinity"])
 def test_words_that_look_like_values_stay_words(no_kernel, word: str):
     assert narcis("portrait", word) == 0 and narcis("run", "portrait", "-p", f"words={word}") == 0
@@ -178,7 +185,8 @@ def test_the_catalogue_says_name_type_default_help_and_bounds(capsys):
 
 
 def test_the_jobs_that_ship_are_well(capsys):
-    assert narcis("jobs", "check") == 0 and "2 jobs are well" in capsys.readouterr().out
+    count = len(list((HOME / "papermill_jobs").glob("*.yaml")))
+    assert narcis("jobs", "check") == 0 and f"{count} jobs are well" in capsys.readouterr().out
 
 
 def test_a_job_that_is_not_well_is_told(capsys, tmp_path: Path, monkeypatch):

@@ -49,6 +49,18 @@ def asked(scene: Scene, who: str, *looks: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def vocabulary() -> dict[str, list[str]]:
+    """What a caption in mini's domain says of a scene, in its order: for whoever asks the trained model."""
+    return {
+        "medium": [MEDIUM_WORDS.get(medium, medium) for medium in domain.MEDIA],
+        "emotion": list(domain.EMOTIONS),
+        "headwear": list(domain.HEADWEAR),
+        "costume": list(domain.COSTUMES),
+        "palette": list(domain.PALETTES),
+        "backdrop": list(domain.BACKDROPS),
+    }
+
+
 def words_known() -> set[str]:
     """Every word and sign that a caption in mini's domain can hold."""
     parts = [

@@ -12,10 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from narcis.mini.analyser import MiniAnalyser
+from narcis.mini.painter.caption import vocabulary
 from narcis.mini.training.diffusion import Net
 from narcis.mini.training.latents import PATCH, Linear
 from narcis.mini.training.vae import Vae
-from narcis.portrait import models, sdxl
+from narcis.portrait import models, sdxl, wording
 
 SIZES = {"landmarker": [16, 32, 64, 128], "recogniser": [16, 32, 64, 128]}
 PARTS = {
@@ -48,6 +49,7 @@ def export(net: Net, vae: Vae, linear: Linear, tokenizer: Path, analyser: MiniAn
     index = {"_class_name": "StableDiffusionXLPipeline", "force_zeros_for_empty_prompt": True, **PARTS}
     (new / "model_index.json").write_text(json.dumps(index, indent=1) + "\n")
     sdxl.write_preview(preview(linear), new / "preview.json")
+    (new / wording.VOCABULARY).write_text(json.dumps(vocabulary(), indent=1) + "\n")
     (new / "hashes.json").write_text(json.dumps(models.hashes(new), indent=1) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
