@@ -14,6 +14,7 @@ from narcis.errors import BadInput, NarcisError
 from narcis.folder import RunFolder
 from narcis.jobs import catalog
 from narcis.jobs.run import execute, prepare
+from narcis.lab import presets
 from narcis.recipe import MaskRecipe, Recipe
 from narcis.settings import HOME
 
@@ -214,6 +215,7 @@ def bad_photo(folder: Path, kind: str) -> Path:
     [
         ({"model": "no-such-model"}, "no model 'no-such-model'"),
         ({"mask_floor": 0.9, "mask_ceiling": 0.1}, "floor 0.9 is above ceiling 0.1"),
+        ({"mask": "moustache"}, "moustache"),
         ({"face": "missing.png", "sitter": ""}, "there is no photo missing.png"),
         ({"face": "missing.png"}, "name one of them"),
         ({"sitter": "zoe"}, "no sitter zoe; there are ada"),
@@ -252,9 +254,12 @@ def test_a_night_like_the_accepted_one_is_well_and_one_that_moved_is_not(tmp_pat
 
 
 @painted
-def test_a_picture_may_be_smaller_and_its_face_placed_by_hand(tmp_path: Path):
-    run = cell_by_cell(tmp_path / "run", size=192, face_at="0.25,0.2,0.5,0.6", detail_steps=2)
+def test_a_picture_may_be_smaller_its_face_placed_by_hand_and_its_mask_called_by_name(tmp_path: Path):
+    run = cell_by_cell(
+        tmp_path / "run", size=192, face_at="0.25,0.2,0.5,0.6", detail_steps=2, mask="face", mask_grow=0.1
+    )
     (entry,) = run.manifest()["images"]
+    assert MaskRecipe(**entry["recipe"]["mask"]) == presets.mask("face", grow=0.1)
     with Image.open(run.pictures[0]) as picture:
         assert picture.size == (192, 192) and entry["recipe"]["size"] == 192
     assert entry["measures"]["likeness_before"] is None and entry["measures"]["outside"] == 0
