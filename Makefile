@@ -39,7 +39,7 @@ check: $(VENV)/installed-test ## lint, format, layers, types, jobs, then every t
 	$(BIN)/narcis jobs check
 	$(BIN)/python -m pytest
 
-up: $(VENV)/installed ## database and worker on this machine, until Ctrl-C; then: narcis submit portrait -p words="…" --wait
+up: $(VENV)/installed ## database, worker and web on this machine, until Ctrl-C: http://localhost:8080
 	$(BIN)/narcis up
 
 bench: $(VENV)/installed-test ## measure the queue and the notebooks, as ratios in one run each

@@ -7,7 +7,7 @@ from functools import cache
 
 import typer
 
-from narcis.cli import idea, look, models, paint, queue, serve
+from narcis.cli import idea, look, models, paint, queue, serve, web
 from narcis.errors import NarcisError
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app.add_typer(models.app, name="models")
 for command in (
     *(paint.portrait, paint.run, idea.idea),
     *(queue.submit, queue.runs, queue.show, queue.cancel, queue.retry, queue.logs),
-    *(serve.work, serve.up, look.lab, look.doctor),
+    *(serve.work, web.web, serve.up, look.lab, look.doctor),
 ):
     app.command()(command)
 

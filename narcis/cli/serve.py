@@ -46,8 +46,11 @@ def work(
 
 def up(
     workers: Annotated[int, typer.Option(help="how many processes take runs", min=1, max=16)] = 1,
+    host: Annotated[str, typer.Option(help="the web is on this address; 0.0.0.0 is all of them")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="the web's; 0 takes a free one", min=0, max=65535)] = 8080,
 ) -> None:
-    """Start all that a single machine needs: the database up to date, and a worker. Ctrl-C ends all of it."""
+    """Start all that a single machine needs: database up to date, a worker, the web. Ctrl-C ends all of it."""
     from narcis.jobs import working
+    from narcis.web.serving import free
 
-    raise typer.Exit(working.up(workers))
+    raise typer.Exit(working.up(workers, host, free(host, port)))

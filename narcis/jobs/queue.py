@@ -108,10 +108,12 @@ def submit(
     key: str | None = None,
     most_tries: int = 3,
     parent: str | None = None,
+    also: Callable[[Connection, str], object] | None = None,
 ) -> str:
     """A run waits; its id.  Values are those of `Job.values`.
 
-    A key that the requester has used before submits nothing and returns the run of that time.
+    A key that the requester has used before submits nothing and returns the run of that time.  What is to be written
+    `also` is done in the same transaction, with the run's id; where it raises, there is no run.
     """
     id = new_id()
     row = {
@@ -122,6 +124,8 @@ def submit(
     with writing(engine) as db:
         if not db.scalar(entering(dialect(db), not_before is None), row):
             return db.scalars(select(runs.c.id).where(runs.c.by == by, runs.c.key == key)).one()
+        if also:
+            also(db, id)
     ring(engine, BELL)
     return id
 

@@ -1,4 +1,4 @@
-"""Workers as processes: their log, their signals, and several of them as `narcis up`."""
+"""Workers as processes: their log, their signals, and several of them beside the web as `narcis up`."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def log_as_json() -> None:
 
 
 # ------------------------------------------------------------------------------------------ all at once
-def up(workers: int) -> int:
-    """The database is brought up to date, and so many workers live until Ctrl-C or SIGTERM; the exit code.
+def up(workers: int, host: str, port: int) -> int:
+    """The database is brought up to date; workers and the web live until Ctrl-C or SIGTERM; the exit code.
 
     They are processes of this one's group.  One that dies is started anew, and what it held is rescued.
     """
@@ -87,7 +87,7 @@ def up(workers: int) -> int:
     print(f"narcis is up: {workers} worker{'s' * (workers > 1)} on {db.shown(engine.url)}; Ctrl-C ends it", flush=True)
     stop = threading.Event()
     before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGTERM, signal.SIGINT)}
-    children = [start() for _ in range(workers)]
+    children = [start("web", f"--host={host}", f"--port={port}"), *(start("work") for _ in range(workers))]
     try:
         while not stop.wait(AGAIN):
             children = [child if child.poll() is None else replaced(child) for child in children]
@@ -98,18 +98,20 @@ def up(workers: int) -> int:
     return 0 if ended else 1
 
 
-def start() -> subprocess.Popen:
-    """A worker that does not hear the terminal's Ctrl-C itself, but from us."""
-    return subprocess.Popen([sys.executable, "-m", "narcis", "work"], start_new_session=True)
+def start(*command: str) -> subprocess.Popen:
+    """A command of narcis that does not hear the terminal's Ctrl-C itself, but from us."""
+    return subprocess.Popen([sys.executable, "-m", "narcis", *command], start_new_session=True)
 
 
 def replaced(child: subprocess.Popen) -> subprocess.Popen:
-    print(f"a worker ended with {child.returncode}; another one starts", file=sys.stderr, flush=True)
-    return start()
+    command = [str(word) for word in list(child.args)[3:]]  # type: ignore[arg-type]
+    name = {"work": "a worker", "web": "the web"}[command[0]]
+    print(f"{name} ended with {child.returncode}; another one starts", file=sys.stderr, flush=True)
+    return start(*command)
 
 
 def end(children: list[subprocess.Popen]) -> bool:
-    """Whether all ended by themselves."""
+    """Whether all ended by themselves.  What was only just started may not hear us yet, and has nothing to lose."""
     for child in children:
         with suppress(ProcessLookupError):
             child.send_signal(signal.SIGTERM)

@@ -7,9 +7,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Engine, insert, select, update
 
-from narcis.records.tables import Picture, new_id, now, table
+from narcis.errors import BadInput, NotFound
+from narcis.records.db import clock, dialect, writing
+from narcis.records.tables import PLACES, Picture, new_id, now, table
 
 pictures = table(Picture)
 
@@ -36,3 +38,16 @@ def row(run: str, prefix: str, n: int, image: dict[str, Any]) -> dict[str, Any]:
         "place": "production",
         "created": now(),
     }
+
+
+def put(engine: Engine, id: str, place: str, by: str) -> None:
+    """The picture goes to a place; one that is there already stays as it hangs.  Raises NotFound, BadInput."""
+    if place not in PLACES:
+        raise BadInput(f"there is no place {place!r}; a picture is in one of {', '.join(PLACES)}", place=place)
+    with writing(engine) as db:
+        moved = update(pictures).where(pictures.c.id == id, pictures.c.place != place)
+        moved = moved.values(place=place, placed_by=by, placed_at=clock(dialect(db)))
+        if db.execute(moved).rowcount:
+            return
+        if db.scalar(select(pictures.c.id).where(pictures.c.id == id)) is None:
+            raise NotFound(f"there is no picture {id}", id=id)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from statistics import median
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, String, Text, and_, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from narcis.errors import BadInput, NotFound
 from narcis.records.db import clock, dialect, reading
-from narcis.records.tables import Picture, Run, Worker, in_state
+from narcis.records.tables import Moment, Picture, Run, Worker, in_state
 
 ALIVE = 60.0  # seconds after which a worker that says nothing counts as gone
 RECENT = 20  # runs that tell how long the next one takes
@@ -43,6 +47,12 @@ def run_like(engine: Engine, id: str) -> Run:
     return alike[0]
 
 
+def retries(engine: Engine, ids: Iterable[str]) -> list[Run]:
+    """The runs that retry one of these, whoever asked for them."""
+    with reading(engine) as db:
+        return list(db.scalars(select(Run).where(Run.parent.in_(list(ids)))))
+
+
 def last_success(engine: Engine, job: str) -> Run | None:
     """The job's last run that succeeded."""
     chosen = select(Run).where(Run.job == job, in_state(Run, "succeeded")).order_by(Run.finished.desc()).limit(1)
@@ -54,6 +64,15 @@ def pictures(engine: Engine, id: str) -> list[Picture]:
     """A run's pictures, in their order."""
     with reading(engine) as db:
         return list(db.scalars(select(Picture).where(Picture.run == id).order_by(Picture.n)))
+
+
+def pictures_of(engine: Engine, ids: Iterable[str]) -> dict[str, list[Picture]]:
+    """The pictures of several runs, by run."""
+    found: dict[str, list[Picture]] = {}
+    with reading(engine) as db:
+        for one in db.scalars(select(Picture).where(Picture.run.in_(list(ids))).order_by(Picture.run, Picture.n)):
+            found.setdefault(one.run, []).append(one)
+    return found
 
 
 def page(
@@ -152,3 +171,93 @@ def took(db: Session, job: str) -> float | None:
     recent = select(Run.started, Run.finished).where(Run.job == job, in_state(Run, "succeeded"))
     rows = db.execute(recent.order_by(Run.finished.desc()).limit(RECENT)).all()
     return median((end - start).total_seconds() for start, end in rows if start and end) if rows else None
+
+
+# ------------------------------------------------------------------------------------------ pictures on the wall
+@dataclass(frozen=True)
+class Hung:
+    """What pages show of a picture; its recipe is left in the table."""
+
+    id: str
+    run: str
+    key: str
+    words: str
+    width: int
+    height: int
+    place: str
+    placed_at: datetime | None
+
+    @property
+    def at(self) -> Spot:
+        """Where the next page goes on; of pictures that hang."""
+        return Spot(self.placed_at or datetime.max, self.id)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place in the order in which pictures came to the wall."""
+
+    placed_at: datetime
+    id: str
+
+
+HUNG = [getattr(Picture, name) for name in Hung.__dataclass_fields__]
+# As the index pictures_wall says it, so that both databases see that it fits.
+HANGS = Picture.place.in_([literal("wall", Text, literal_execute=True), literal("curated", Text, literal_execute=True)])
+
+
+def wall(engine: Engine, before: Spot | None = None, most: int = 48) -> list[Hung]:
+    """A page of what hangs, the last hung first; the next page comes `before` this one's last."""
+    chosen = select(*HUNG).where(HANGS).order_by(Picture.placed_at.desc(), Picture.id.desc()).limit(most)
+    return hung(engine, chosen if before is None else chosen.where(order() < spot(before)))
+
+
+def wall_since(engine: Engine, after: Spot, most: int = 48) -> list[Hung]:
+    """What was hung after another one, the earliest first."""
+    chosen = select(*HUNG).where(HANGS, order() > spot(after)).order_by(Picture.placed_at, Picture.id).limit(most)
+    return hung(engine, chosen)
+
+
+def productions(engine: Engine, place: str, before: str | None = None, most: int = 48) -> list[Hung]:
+    """Pictures of a place, the newest first, for whoever judges them."""
+    chosen = select(*HUNG).where(Picture.place == place).order_by(Picture.id.desc()).limit(most)
+    return hung(engine, chosen if before is None else chosen.where(Picture.id < before))
+
+
+def order() -> Any:
+    return tuple_(Picture.placed_at, Picture.id)
+
+
+def spot(place: Spot) -> Any:
+    return tuple_(literal(place.placed_at, Moment), literal(place.id, String))
+
+
+def hung(engine: Engine, chosen: Any) -> list[Hung]:
+    with reading(engine) as db:
+        return [Hung(*row) for row in db.execute(chosen)]
+
+
+def picture(engine: Engine, id: str) -> Picture:
+    """Raises NotFound."""
+    with reading(engine) as db:
+        found = db.get(Picture, id)
+    if found is None:
+        raise NotFound(f"there is no picture {id}", id=id)
+    return found
+
+
+def requester(engine: Engine, run: str) -> str:
+    """Who asked for a run.  Raises NotFound."""
+    with reading(engine) as db:
+        by = db.scalar(select(Run.by).where(Run.id == run))
+    if by is None:
+        raise NotFound(f"there is no run {run}", id=run)
+    return by
+
+
+def gone(engine: Engine, keys: Iterable[str]) -> set[str]:
+    """Those of the store's keys, productions/<run>/…, whose run is no more."""
+    of = {key: key.split("/")[1] for key in keys if key.count("/") > 1}
+    with reading(engine) as db:
+        left = set(db.scalars(select(Run.id).where(Run.id.in_(set(of.values())))))
+    return {key for key, run in of.items() if run not in left}

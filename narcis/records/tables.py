@@ -231,6 +231,19 @@ class Photo(Base):
     __table_args__ = (Index("photos_person", "person", "sha256", unique=True),)
 
 
+class Consent(Base):
+    """Somebody agreed that their face be painted: to which words, and when."""
+
+    __tablename__ = "consents"
+
+    id: Mapped[str] = id_column()
+    person: Mapped[str] = id_of("people.id", on_delete="CASCADE")
+    words: Mapped[str]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (Index("consents_person", "person", "id"),)
+
+
 class User(Base):
     """Somebody who signed in."""
 
@@ -314,7 +327,7 @@ class Picture(Base):
     __table_args__ = (
         among("place", PLACES),
         Index("pictures_run", "run", "n", unique=True),
-        Index("pictures_wall", "id", **only("place IN ('wall', 'curated')")),
+        Index("pictures_wall", "placed_at", "id", **only("place IN ('wall', 'curated')")),
         Index("pictures_person", "person", "id", **only("person IS NOT NULL")),
         Index("pictures_recipe_hash", "recipe_hash"),
     )

@@ -48,7 +48,7 @@ def until(true: Callable[[], object], seconds: float = 60.0) -> None:
 def up(job_file) -> Iterator[psutil.Popen]:
     """All that a single machine needs, on a database that is not there yet."""
     job_file("small", "open: {pause: {least: 0, most: 60}}\n", CELL, PAINT)
-    arguments = [sys.executable, "-m", "narcis", "up"]
+    arguments = [sys.executable, "-m", "narcis", "up", "--port", "0"]
     process = psutil.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=dict(os.environ)
     )

@@ -154,8 +154,8 @@ def test_another_schema_is_refused_with_the_way_out(empty_url):
 def test_a_schema_that_is_behind_is_refused(empty_url, monkeypatch):
     engine = db.connect(empty_url)
     db.upgrade(engine)
-    monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _: "0002")
-    with pytest.raises(Unavailable, match=r"is at schema 0001; run `narcis db upgrade`"):
+    monkeypatch.setattr("alembic.script.ScriptDirectory.get_current_head", lambda _: "9999")
+    with pytest.raises(Unavailable, match=r"is at schema \d{4}; run `narcis db upgrade`"):
         db.check(engine)
     engine.dispose()
 
