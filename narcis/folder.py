@@ -1,7 +1,8 @@
 """RunFolder: all that a run leaves, written so that a reader at any moment finds whole files.
 
 images/<n>.png · manifest.json · progress.jsonl (one line an event) · previews/<stage>-<step>.png · notebook.ipynb
-(executed) · stages/ (what a later run in the same folder need not do again).
+(executed) · measures.csv (where a run measures more than its pictures) · stages/ (what a later run in the same folder
+need not do again).
 """
 
 from __future__ import annotations
@@ -86,6 +87,10 @@ class RunFolder:
         return self.path / "notebook.ipynb"
 
     @property
+    def table(self) -> Path:
+        return self.path / "measures.csv"
+
+    @property
     def progress(self) -> Path:
         return self.path / "progress.jsonl"
 
@@ -95,7 +100,7 @@ class RunFolder:
         left = [*self.images.glob("*"), *(self.path / "previews").glob("*")]
         if left and "state" not in self.manifest():
             raise BadInput(f"{self.path} holds pictures that no run left there; name an empty or a new folder")
-        for path in [*left, self.progress, self.manifest_path]:
+        for path in [*left, self.progress, self.table, self.manifest_path]:
             path.unlink(missing_ok=True)
 
     def save(self, picture: Picture, **facts: Any) -> Path:

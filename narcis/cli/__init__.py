@@ -7,7 +7,7 @@ from functools import cache
 
 import typer
 
-from narcis.cli import idea, look, models, paint, queue, serve, web
+from narcis.cli import idea, look, models, paint, queue, remake, serve, web
 from narcis.errors import NarcisError
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app.add_typer(look.jobs_app, name="jobs")
 app.add_typer(serve.db_app, name="db")
 app.add_typer(models.app, name="models")
 for command in (
-    *(paint.portrait, paint.run, idea.idea),
+    *(paint.portrait, paint.run, remake.remake, idea.idea),
     *(queue.submit, queue.runs, queue.show, queue.cancel, queue.retry, queue.logs),
     *(serve.work, web.web, serve.up, look.lab, look.doctor),
 ):

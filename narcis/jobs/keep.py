@@ -1,7 +1,7 @@
 """What a run leaves, taken from its folder into the store; keys derive from the run's id, so twice is harmless.
 
 productions/<run>/<n>.png with <n>.json (recipe, measures, caption) and <n>.avif for pages, productions/<run>/
-manifest.json, and notebooks/<run>.ipynb with the figures it links to.
+manifest.json, a sweep's measures.csv, and notebooks/<run>.ipynb with the figures it links to.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ def contents(run: RunFolder, id: str) -> Iterator[tuple[str, bytes]]:
         yield f"productions/{id}/{n}.json", json.dumps(facts(entry), ensure_ascii=False).encode()
     for path in sorted((run.path / FIGURES).glob("*")):
         yield f"notebooks/{FIGURES}/{path.name}", path.read_bytes()
-    if run.progress.is_file():
-        yield f"productions/{id}/{run.progress.name}", run.progress.read_bytes()
+    for path in (run.progress, run.table):
+        if path.is_file():
+            yield f"productions/{id}/{path.name}", path.read_bytes()
     if run.notebook.is_file():
         yield f"notebooks/{id}.ipynb", run.notebook.read_bytes()
     yield f"productions/{id}/manifest.json", run.manifest_path.read_bytes()

@@ -1,6 +1,7 @@
-"""Figures of a portrait's stages: film strip, face and crop, change map, before and after.
+"""Figures of a portrait's stages: film strip, face and crop, change map, before and after, plates of many pictures.
 
-Each returns a `Drawing`, which a notebook shows where it is a cell's last value.
+Each returns a `Drawing`, which a notebook shows where it is a cell's last value.  Below it stands a caption: what the
+function's own description says, or what `captioned` is given instead.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from importlib.resources import as_file, files
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, Self
 
 import matplotlib as mpl
 import numpy as np
@@ -17,15 +18,23 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Bbox
 from PIL import Image
 from torch import Tensor
 
 from narcis.lab.progress import Film
 from narcis.portrait.faces import Crop, Face, Landmarks
+from narcis.portrait.measure import in_units
 
 PANEL = 2.3  # inches a picture
 HEADING, CAPTION, GAP = 0.36, 0.22, 0.1  # inches for the title, for a caption, between panels
 DPI, SHOWN = 144, 96  # drawn for sharp screens, shown at the usual size
+ITALIC = FontProperties(family="DejaVu Serif", style="italic", size=7.5)  # of captions
+SPARE = 0.95  # of a line is filled, because hinted letters are a little wider than their outlines
+LEADING = 0.155  # inches from line to line of them
 
 # Landmarks as lines: region, first and last point, closed or not.
 LINES = [
@@ -42,6 +51,9 @@ LINES = [
 ]
 LINE = "#f3e3b5"
 SIGHT = "#e8b04a"
+PALE, QUIET, RED = "#8a7a6a", "#6b5d50", "#9e2b25"
+# Little to much, from the paper to dark red: ever darker, so that grey print and colour-blind eyes see the order.
+HEAT = LinearSegmentedColormap.from_list("heat", ["#f6f1e7", "#efd08b", "#d58a35", "#a8401f", "#5c1414"])
 REPAINTED = LinearSegmentedColormap.from_list("repainted", [(0.62, 0.17, 0.15, 0.0), (0.62, 0.17, 0.15, 0.78)])
 
 P = ParamSpec("P")
@@ -50,23 +62,59 @@ P = ParamSpec("P")
 class Drawing(Figure):
     """A figure outside pyplot's list, so that none is left open and none is shown twice."""
 
+    caption: Sequence[str] = ()  # its lines
+
+    def captioned(self, text: str) -> Self:
+        """With this caption below; it is set in the figure's width."""
+        self.caption = set_in(text, self.get_figwidth() - GAP)
+        return self
+
+    @property
+    def page(self) -> Bbox:
+        """What is shown, in inches: the figure, and room for the caption below it."""
+        width, height = self.get_size_inches()
+        return Bbox([[0, -LEADING * len(self.caption) - (GAP if self.caption else 0)], [width, height]])
+
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
-        width, height = (round(side * SHOWN) for side in self.get_size_inches())
-        return self.png(), {"width": width, "height": height}
+        return self.png(), {"width": round(self.page.width * SHOWN), "height": round(self.page.height * SHOWN)}
 
     def png(self) -> bytes:
         file = io.BytesIO()
-        self.savefig(file, format="png", dpi=DPI)
+        width, height = self.get_size_inches()
+        set_up = [
+            self.text(GAP / 2 / width, -LEADING * (row + 0.75) / height, line, font=ITALIC, color=QUIET)
+            for row, line in enumerate(self.caption)
+        ]
+        self.savefig(file, format="png", dpi=DPI, bbox_inches=self.page)
+        for line in set_up:
+            line.remove()
         return file.getvalue()
 
 
+def set_in(text: str, width: float) -> list[str]:
+    """The text in lines of so many inches; a word that is longer stands alone."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and TextPath((0, 0), longer, prop=ITALIC).get_extents().width > 72 * SPARE * width:
+            lines.append(word)
+        else:
+            lines[-1:] = [longer]
+    return lines
+
+
 def in_style(draw: Callable[P, Drawing]) -> Callable[P, Drawing]:
-    """Draws under narcis.mplstyle, whatever the notebook has set."""
+    """Draws under narcis.mplstyle, whatever the notebook has set.
+
+    The caption is what the function says of itself: a reader of the page asks what a reader of the code asks.
+    """
+    said = (draw.__doc__ or "").strip().split("\n\n")[0]
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Drawing:
         with as_file(files("narcis.lab") / "narcis.mplstyle") as path, mpl.rc_context(fname=path):
-            return draw(*args, **kwargs)
+            drawing = draw(*args, **kwargs)
+            return drawing if drawing.caption else drawing.captioned(said)
 
     return drawn
 
@@ -79,6 +127,18 @@ def film_strip(film: Film, picture: Image.Image, title: str = "") -> Drawing:
     for panel, frame in zip(panels, film.frames, strict=False):
         lay(panel, frame.picture, f"{frame.step} of {frame.of} · σ {frame.sigma:.3g}")
     lay(panels[-1], picture, "decoded")
+    return drawing
+
+
+@in_style
+def contact_sheet(film: Film, picture: Image.Image, title: str = "", columns: int = 7) -> Drawing:
+    """The clean image that the network predicts at every step, to be read as a page is: rough previews, and last of all
+    the picture itself."""
+    panels = [*((f"{frame.step} · σ {frame.sigma:.3g}", frame.picture) for frame in film.frames), ("decoded", picture)]
+    rows, side = -(-len(panels) // columns), 1.2
+    drawing, place = page(columns, rows, title, side)
+    for i, (caption, shown) in enumerate(panels):
+        lay(drawing.add_axes(place(*divmod(i, columns))), shown, caption)
     return drawing
 
 
@@ -102,7 +162,7 @@ def change(crop: Crop, wanted: Float[Tensor, "1 1 h w"], title: str = "") -> Dra
     drawing, (over, alone) = sheet(2, title)
     lay(over, crop.image.convert("L").convert("RGB"), f"{(values > 0).mean():.0%} of the crop may change")
     over.imshow(values, cmap=REPAINTED, vmin=0, vmax=1, extent=extent(crop.image))
-    over.contour(values, [0.02, 0.5, 0.98], colors=LINE, linewidths=[0.5, 0.9, 0.5], origin="upper")
+    over.contour(values, [0.02, 0.5, 0.98], colors=LINE, linewidths=[0.5, 0.9, 0.5])
     lay(alone, Image.fromarray((values * 255).round().astype(np.uint8)).convert("RGB"), "white 1, black 0")
     return drawing
 
@@ -133,6 +193,74 @@ def grid(rows: Mapping[str, Sequence[Image.Image]], columns: Sequence[str], titl
 
 
 @in_style
+def plate(
+    pictures: Sequence[Sequence[Image.Image | None]],
+    down: tuple[str, Sequence[str]],
+    across: tuple[str, Sequence[str]],
+    title: str = "",
+    marked: tuple[int, int] | None = None,
+    side: float = 1.3,
+) -> Drawing:
+    """A picture for every pair of the values on the two sides; where there is none, none could be painted."""
+    drawing, place = page(len(across[1]), len(down[1]), title, side, margin=margin_of(down), ruled=True)
+    for i, row in enumerate(pictures):
+        for j, picture in enumerate(row):
+            panel = drawing.add_axes(place(i, j))
+            blank(panel) if picture is None else lay(panel, picture, "")
+            if (i, j) == marked:
+                frame(panel)
+    label(drawing, place, down, across, side)
+    return drawing
+
+
+@in_style
+def where(
+    before: Image.Image, after: Image.Image, reached: Float[Tensor, "1 1 h w"], title: str = "", most: float = 0.25
+) -> Drawing:
+    """Where the change went: the darker, the more a pixel has moved, in parts of full scale.  The line is the map's
+    edge; beyond it nothing may have."""
+    moved = np.abs(in_units(before) - in_units(after)).mean(-1)
+    drawing, (left, middle, right) = sheet(3, title)
+    lay(left, before, "before")
+    lay(middle, after, "after")
+    lay(right, Image.new("RGB", before.size, "#f6f1e7"), f"mean {moved.mean():.1%}, dark red {most:.0%} or more")
+    right.imshow(moved, cmap=HEAT, vmin=0, vmax=most, extent=extent(before))
+    values = reached[0, 0].cpu().numpy()
+    if values.min() <= 0 < values.max():
+        right.contour(values, [1e-3], colors=PALE, linewidths=0.7)
+    outlined(right)
+    return drawing
+
+
+@in_style
+def apart(a: Image.Image, b: Image.Image, title: str = "") -> Drawing:
+    """Two pictures that should be one, and where they are not: the darker, the further apart.  Clean paper is no
+    difference at all; the scale ends at the largest there is, or at one grey level."""
+    drawing, (left, middle, right) = sheet(3, title)
+    lay(left, a, "the original")
+    lay(middle, b, "made again")
+    if a.size != b.size:
+        lay(right, Image.new("RGB", b.size, "#5c1414"), f"{a.width} × {a.height} and {b.width} × {b.height} px")
+        return drawing
+    off = np.abs(in_units(a) - in_units(b)).max(-1)
+    most = max(float(off.max()), 1 / 255)
+    lay(
+        right,
+        Image.new("RGB", b.size, "#f6f1e7"),
+        f"dark red {255 * most:.0f} of 255" if off.any() else "no difference",
+    )
+    right.imshow(off, cmap=HEAT, vmin=0, vmax=most, extent=extent(b), interpolation="nearest")
+    outlined(right)
+    return drawing
+
+
+def outlined(panel: Axes) -> None:
+    """A thin line around a panel that may be as white as the paper."""
+    box: dict[str, Any] = {"transform": panel.transAxes, "fill": False, "edgecolor": PALE, "linewidth": 0.6}
+    panel.add_patch(Rectangle((0, 0), 1, 1, clip_on=False, **box))
+
+
+@in_style
 def moved(pairs: Mapping[str, tuple[Image.Image, Image.Image]], title: str = "") -> Drawing:
     """Before, after, and where they differ: the brighter, the more, up to a fifth of the full scale."""
     rows = {name: [a, b, difference(a, b)] for name, (a, b) in pairs.items()}
@@ -158,6 +286,70 @@ def sheet(columns: int, title: str, panel: float = PANEL) -> tuple[Drawing, Sequ
     if title:
         drawing.text(GAP / 2 / width, 1 - 0.2 / height, title, fontsize=10, va="center")
     return drawing, [drawing.add_axes(box) for box in boxes]
+
+
+def page(
+    columns: int, rows: int, title: str, side: float, margin: float = 0.0, ruled: bool = False
+) -> tuple[Drawing, Callable[[int, int], tuple[float, float, float, float]]]:
+    """An empty page for rows of panels, and the box of the panel (row, column).
+
+    `margin` inches are free to the left; a ruled page has its captions on its two sides, any other below each panel.
+    """
+    heading = HEADING if title else 0.0
+    top, high = (2 * CAPTION, side) if ruled else (0.0, side + CAPTION)
+    width, height = max(margin + columns * side + GAP, 3.2), heading + top + rows * high + GAP
+    drawing = Drawing(figsize=(width, height))
+    if title:
+        drawing.text(GAP / 2 / width, 1 - 0.2 / height, title, fontsize=10, va="center")
+
+    def place(row: int, column: int) -> tuple[float, float, float, float]:
+        left, bottom = margin + column * side + GAP / 2, height - heading - top - row * high - (high - side) - side
+        inner = side - GAP / 2
+        return (left / width, (bottom + GAP / 2) / height, inner / width, inner / height)
+
+    return drawing, place
+
+
+def margin_of(down: tuple[str, Sequence[str]]) -> float:
+    """Inches that the names of rows take, with the name of them all above."""
+    return 0.0 if not any((down[0], *down[1])) else 0.16 + 0.075 * max(len(down[0]), *map(len, down[1]))
+
+
+def label(
+    drawing: Drawing,
+    place: Callable[[int, int], tuple[float, float, float, float]],
+    down: tuple[str, Sequence[str]],
+    across: tuple[str, Sequence[str]],
+    side: float,
+) -> None:
+    """The names and the values of the two sides of a ruled page."""
+    width, height = drawing.get_size_inches()
+    left, bottom, wide, high = place(0, 0)
+    top, edge = bottom + high, left - 0.08 / width
+    for j, name in enumerate(across[1]):
+        drawing.text(place(0, j)[0] + wide / 2, top + 0.06 / height, name, ha="center", va="bottom", fontsize=8)
+    for i, name in enumerate(down[1]):
+        drawing.text(edge, place(i, 0)[1] + high / 2, name, ha="right", va="center", fontsize=8)
+    said: dict[str, Any] = {"va": "bottom", "fontsize": 7.5, "color": QUIET, "style": "italic"}
+    drawing.text(left, top + (0.06 + CAPTION) / height, f"{across[0]} →", ha="left", **said)
+    if down[0]:
+        drawing.text(edge, top + 0.06 / height, f"{down[0]} ↓", ha="right", **said)
+
+
+def blank(panel: Axes) -> None:
+    """A panel without a picture."""
+    panel.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1))
+    panel.text(0.5, 0.5, "no face", ha="center", va="center", color=PALE, style="italic", fontsize=7.5)
+    for spine in panel.spines.values():
+        spine.set(visible=True, color=PALE, linewidth=0.5, linestyle=(0, (2, 3)))
+
+
+def frame(panel: Axes) -> None:
+    """A frame around the panel that a reader should find first; the light line tells it from a dark red inside."""
+    panel.patch.set_visible(False)
+    for colour, width in (("#fdf8ec", 4.0), (RED, 2.2)):
+        pen: dict[str, Any] = {"edgecolor": colour, "linewidth": width, "clip_on": False}
+        panel.add_patch(Rectangle((0, 0), 1, 1, transform=panel.transAxes, fill=False, **pen))
 
 
 def lay(panel: Axes, picture: Image.Image, caption: str) -> None:

@@ -35,11 +35,13 @@ def follow(
     """The film of a cause (a hash in hex): read where it is kept, else painted as `progress.follow` does, and kept."""
     path = run.stages / f"{cause}.safetensors"
     try:
-        return read(path)
+        film = read(path)
     except (FileNotFoundError, SafetensorError, KeyError, ValueError):  # none there, or half of one from a full disk
-        made = progress.follow(moments(), model, run, stage, part, parts)
-    run.keep(path.name, written(made))
-    return made
+        film = progress.follow(moments(), model, run, stage, part, parts)
+        run.keep(path.name, written(film))
+    else:
+        progress.passed(film, run, stage, part, parts)
+    return film
 
 
 def written(film: Film) -> bytes:

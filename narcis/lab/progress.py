@@ -21,6 +21,7 @@ from narcis.portrait.sampling import Latents, Moment
 
 FRAMES = 5  # previews a stage: they cost a little, and more than these nobody looks at
 SIDE = 160  # px of a preview
+SHOWING = 20  # of the parts of a stage whose previews are files: a sweep has thousands
 
 
 @dataclass(frozen=True)
@@ -43,18 +44,26 @@ class Film:
 
 def follow(moments: Iterable[Moment], model: Model, run: RunFolder, stage: str, part: int = 0, parts: int = 1) -> Film:
     """Goes through a stage, telling the run's folder of each step; this is part `part` of `parts` alike ones."""
-    bar, frames, clean = Bar(stage), [], None
+    bar, frames, clean = Bar.of(stage, part), [], None
     for step, _, clean in moments:
         done, of = part * step.n + step.i + 1, parts * step.n
         shown = None
         if step.i in looked_at(step.n):
             frames.append(Frame(step.i + 1, step.n, step.sigma, glimpse(model, clean)))
-            shown = run.preview(frames[-1].picture, stage, done)
+            if part % max(1, parts // SHOWING) == 0:
+                shown = run.preview(frames[-1].picture, stage, done)
         run.tell(stage, done, of, shown)
         bar.show(done, of, frames[-1].picture if frames else None)
     if clean is None:
         raise ValueError(f"stage {stage} has no moments")
     return Film(frames, clean)
+
+
+def passed(film: Film, run: RunFolder, stage: str, part: int = 0, parts: int = 1) -> None:
+    """Tells of a part that is done already, as if it had just been painted."""
+    n = film.frames[-1].of
+    run.tell(stage, (part + 1) * n, parts * n)
+    Bar.of(stage, part).show((part + 1) * n, parts * n, None)
 
 
 def looked_at(n: int) -> set[int]:
@@ -69,6 +78,9 @@ def glimpse(model: Model, clean: Latents) -> Image.Image:
     return picture.resize((SIDE, height), Image.Resampling.BICUBIC)
 
 
+MOVING: dict[tuple[str, int | None], Bar] = {}  # the bars of the cell that runs, by stage and cell
+
+
 @dataclass
 class Bar:
     """One line that moves in a notebook, with the latest preview; nothing elsewhere."""
@@ -76,6 +88,16 @@ class Bar:
     stage: str
     started: float = field(default_factory=time.monotonic)
     handle: Any = None
+
+    @classmethod
+    def of(cls, stage: str, part: int) -> Bar:
+        """A new bar for a stage's first part; the later ones in the same cell move the same bar."""
+        cell = getattr(get_ipython(), "execution_count", None)
+        for left in [key for key in MOVING if key[1] != cell]:
+            del MOVING[left]
+        if part == 0 or (stage, cell) not in MOVING:
+            MOVING[stage, cell] = cls(stage)
+        return MOVING[stage, cell]
 
     def show(self, done: int, of: int, preview: Image.Image | None) -> None:
         if get_ipython() is None:

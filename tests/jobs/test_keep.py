@@ -135,3 +135,11 @@ def test_the_records_get_each_pictures_facts_and_its_size_in_px(run):
 def test_a_preview_lies_beside_the_pictures_of_its_run(run, store):
     assert keep.preview(run, ID, "previews/paint-001.png", store) == f"productions/{ID}/previews/paint-001.png"
     assert picture(store, f"productions/{ID}/previews/paint-001.png").size == (4, 4)
+
+
+def test_a_sweeps_table_is_kept_and_makes_room_for_the_next_ones(run: RunFolder, store: Recording):
+    run.put(run.table, lambda file: file.write(b"seed,likeness\n"))
+    assert keep.keep(run, ID, store) and store.get(f"productions/{ID}/measures.csv") == b"seed,likeness\n"
+    again = RunFolder.create(run.path, "small")
+    assert not again.table.exists() and keep.keep(again, ID, store)
+    assert not store.has(f"productions/{ID}/measures.csv")
