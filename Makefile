@@ -28,8 +28,8 @@ portrait: $(VENV)/installed ## paint a portrait and show it: make portrait WORDS
 	elif [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open "$$OUT/images/1.png"; \
 	fi >/dev/null 2>&1 || true # without a desktop, the path above is the answer
 
-test: $(VENV)/installed-test ## run every test, warnings as errors
-	@$(BIN)/python -m pytest
+test: $(VENV)/installed-test ## run the tests, warnings as errors; the slow ones are left to make check
+	@$(BIN)/python -m pytest -m "not slow"
 
 check: $(VENV)/installed-test ## lint, format, layers, types, jobs, then every test
 	$(BIN)/ruff check

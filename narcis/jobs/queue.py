@@ -198,14 +198,14 @@ def claim(
     with writing(engine) as db:
         for line in lines(db, needs, jobs):
             if head := start(db, worker, first_of, lease, vars(line)):
-                return head + beside(db, worker, head[0], most - 1, lease)
+                return served(db, head + beside(db, worker, head[0], most - 1, lease))
         return []
 
 
 def join(engine: Engine, worker: str, head: Claim, most: int, *, lease: float = LEASE) -> list[Claim]:
     """At most `most` further runs of a claim's batch, for a worker that has waited for some."""
     with writing(engine) as db:
-        return beside(db, worker, head, most, lease)
+        return served(db, beside(db, worker, head, most, lease))
 
 
 def beside(db: Connection, worker: str, head: Claim, most: int, lease: float) -> list[Claim]:
@@ -296,10 +296,7 @@ def start(
     """Runs that are chosen, and locked by that, are this worker's; those of lower priority and older ones first."""
     facts = {"of_lease": lease, "worker": worker, **{f"of_{name}": value for name, value in given.items()}}
     rows = db.execute(starting(dialect(db), chosen), facts)
-    claims = [Claim(*row[1:]) for row in sorted(rows, key=lambda row: row[:2])]
-    if claims:
-        serve(db, sorted({claim.by for claim in claims}))
-    return claims
+    return [Claim(*row[1:]) for row in sorted(rows, key=lambda row: row[:2])]
 
 
 @cache
@@ -313,11 +310,17 @@ def starting(dialect: str, chosen: Callable[[str], Select[str]]) -> Executable:
     )
 
 
-def serve(db: Connection, by: list[str]) -> None:
-    """These requesters have been served now.  A row that is locked is being told the same by another worker."""
+def served(db: Connection, claims: list[Claim]) -> list[Claim]:
+    """The claims, whose requesters have been served now.
+
+    A row that is locked is being told the same by another worker.  Once in a transaction and in one order for all, so
+    that no two wait for each other's new requesters in a circle.
+    """
+    by = sorted({claim.by for claim in claims})
     told, new = serving(dialect(db))
-    if db.execute(told, {"of_by": by}).rowcount < len(by):
+    if by and db.execute(told, {"of_by": by}).rowcount < len(by):
         db.execute(new, [{"by": one} for one in by])
+    return claims
 
 
 @cache

@@ -15,6 +15,7 @@ from narcis.jobs.working import log_as_json
 from narcis.records import db
 from narcis.web.app import create
 
+WAITING = 2048  # connections, as uvicorn has it
 GRACE = 3  # seconds that answers have to end, once the process is told to; open streams end at once
 
 
@@ -56,6 +57,7 @@ def opened(host: str, port: int) -> socket.socket:
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind(address)
+        one.listen(WAITING)  # from here on it is no lie that somebody is at home
         return one
     except OSError as error:
         one.close()

@@ -71,7 +71,7 @@ def test_connections_that_are_cut_lose_nothing(engine, server):
     id = queue.submit(engine, "portrait", {}, by="cli:anna")
     (held,) = queue.claim(engine, "w1")
     with server.engine("postgres").connect() as other:
-        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+        cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name"
         other.execute(text(cut), {"name": engine.url.database})
     assert queue.heartbeat(engine, [held]).lost == frozenset()
     assert queue.finish(engine, held, "succeeded", "succeeded") and queries.run(engine, id).attempt == 1
