@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ class Fuse(nn.Module):
         return self.layer_norm(x + self.mlp2(x))
 
 
-class IdentityEncoder(nn.Module):
+class IdentityEncoder(nn.Module, ABC):
     """What both versions share, and all that stages know of either: photos fused into the words of a prompt."""
 
     version: ClassVar[int]
@@ -132,9 +133,9 @@ class IdentityEncoder(nn.Module):
         self.visual_projection_2 = nn.Linear(sizes.vision_width, sizes.projection_2, bias=False)
         self.fuse_module = Fuse(sizes.width)
 
+    @abstractmethod
     def identity(self, pixels: Tensor, embedding: Tensor | None) -> Tensor:
         """CLIP pixels [n, 3, s, s] and raw embeddings [n, id_dim] -> identity tokens [n, tokens, width]."""
-        raise NotImplementedError
 
     def forward(self, pixels: Tensor, prompt: Tensor, mask: Tensor, embedding: Tensor | None = None) -> Tensor:
         """Fuses each order's N photos into its prompt; returns a new prompt.
@@ -166,9 +167,9 @@ class IdentityEncoder(nn.Module):
         pixels = self.pixels(list(photos)).to(prompt.device)
         return self(pixels[None], prompt[None], mask[None], None if raw is None else raw.to(prompt.device)[None])[0]
 
+    @abstractmethod
     def checked(self, embeddings: Tensor | np.ndarray | None, photos: int) -> Tensor | None:
         """A sitter's raw embeddings as this version wants them; BadInput where they cannot be these photos'."""
-        raise NotImplementedError
 
     def pixels(self, photos: list[Image.Image]) -> Tensor:
         """CLIP's view of whole photos, [n, 3, s, s]: shortest side to s (bicubic), centre crop, normalised."""
