@@ -1,7 +1,7 @@
-"""Small jobs that need no model, built where a test can see all of them."""
+"""Small jobs that need no model, built where a test can see all of them; and a server that speaks S3."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,3 +42,14 @@ def job_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Written:
         return jobs / f"{name}.yaml"
 
     return write
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[str]:
+    """A real HTTP server that speaks S3, on a free port of this machine."""
+    server = pytest.importorskip("moto.server", reason="moto is missing: pip install 'moto[s3]' flask flask-cors")
+    running = server.ThreadedMotoServer(port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield f"http://{host}:{port}"
+    running.stop()

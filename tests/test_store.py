@@ -13,17 +13,6 @@ from narcis import store
 from narcis.errors import BadInput, NotFound, Unavailable
 
 
-@pytest.fixture(scope="module")
-def s3_server():
-    """A real HTTP server that speaks S3, on a free port of this machine."""
-    server = pytest.importorskip("moto.server", reason="moto is missing: pip install 'moto[s3]' flask flask-cors")
-    running = server.ThreadedMotoServer(port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
-
-
 @pytest.fixture(params=["directory", "bucket"])
 def kept(request, tmp_path, monkeypatch):
     if request.param == "directory":

@@ -16,12 +16,6 @@ from narcis.jobs.outcome import INTERRUPTED, SUCCEEDED, Outcome
 from narcis.settings import HOME
 
 
-@pytest.fixture(autouse=True)
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("NARCIS_RUNS", str(tmp_path / "runs"))
-    return tmp_path / "runs"
-
-
 @pytest.fixture
 def no_kernel(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """What would have run."""

@@ -10,12 +10,6 @@ from narcis.mecene import CATEGORIES
 from narcis.mecene.writers import bedrock
 
 
-@pytest.fixture(autouse=True)
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("NARCIS_RUNS", str(tmp_path / "runs"))
-    return tmp_path / "runs"
-
-
 def narcis(*arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
         cli.main(list(arguments))

@@ -93,26 +93,10 @@ def watched(url: str, engine: Engine, job_file: object, monkeypatch: pytest.Monk
     tell(engine, *UNWATCH[engine.dialect.name])
 
 
-@pytest.fixture(scope="module")
-def kernel() -> Iterator[WarmKernel]:
-    with WarmKernel() as kernel:
-        yield kernel
-
-
-class Lent(WarmKernel):
-    """A kernel that outlives the worker which uses it."""
-
-    def __init__(self, kernel: WarmKernel):
-        self.__dict__ = kernel.__dict__
-
-    def close(self) -> None:
-        pass
-
-
 @pytest.fixture
 def heir(watched: Engine, kernel: WarmKernel) -> workers.Worker:
     """Of this process: takes what others leave."""
-    return workers.Worker(watched, asking.the_store(), name="heir", kernel=Lent(kernel))
+    return workers.Worker(watched, asking.the_store(), name="heir", kernel=kernel)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,25 +55,9 @@ def engine(job_file) -> Engine:
     return engine
 
 
-@pytest.fixture(scope="module")
-def kernel() -> Iterator[WarmKernel]:
-    with WarmKernel() as kernel:
-        yield kernel
-
-
-class Lent(WarmKernel):
-    """A kernel that outlives the worker which uses it."""
-
-    def __init__(self, kernel: WarmKernel):
-        self.__dict__ = kernel.__dict__
-
-    def close(self) -> None:
-        pass
-
-
 @pytest.fixture
 def worker(engine: Engine, kernel: WarmKernel) -> workers.Worker:
-    return workers.Worker(engine, asking.the_store(), name="one", kernel=Lent(kernel))
+    return workers.Worker(engine, asking.the_store(), name="one", kernel=kernel)
 
 
 def submit(engine: Engine, by: str = "cli:anna", **values: object) -> str:

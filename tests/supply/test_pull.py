@@ -100,17 +100,6 @@ def test_a_file_whose_hash_nobody_recorded_is_held_to_what_the_hub_says(toy, hub
 
 
 # ------------------------------------------------------------------------------------------ other sources
-@pytest.fixture(scope="module")
-def s3_server():
-    """A real HTTP server that speaks S3, on a free port of this machine."""
-    server = pytest.importorskip("moto.server", reason="moto is missing: pip install 'moto[s3]' flask flask-cors")
-    running = server.ThreadedMotoServer(port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
-
-
 @pytest.fixture(params=["folder", "bucket"])
 def kept(request, tmp_path, monkeypatch) -> Kept:
     """The toy as ENTRY/FILE in a store."""
