@@ -122,10 +122,23 @@ def file(where: URL) -> Engine:
 
 def prepare(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself; `begin` does
-    connection.execute("PRAGMA journal_mode = WAL")
+    switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may undo the last commits, and corrupts nothing
     connection.execute("PRAGMA foreign_keys = ON")
     connection.create_function("narcis_clock", 1, hosts_clock)
+
+
+def switch_to_wal(connection: sqlite3.Connection) -> None:
+    """A new file is switched by whoever has it for itself, for which SQLite does not wait as it does for all else."""
+    until = time.monotonic() + BUSY
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def begin(connection: Connection) -> None:
