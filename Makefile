@@ -11,6 +11,8 @@ endif
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A file at a time on each processor, and torch on one; more than four at once need more memory than they save time.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 HOUSE := pyproject.toml constraints.txt
 
 # Through the environment, so that the shell sees an apostrophe as a letter.
@@ -28,8 +30,8 @@ portrait: $(VENV)/installed ## paint a portrait and show it: make portrait WORDS
 	elif [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open "$$OUT/images/1.png"; \
 	fi >/dev/null 2>&1 || true # without a desktop, the path above is the answer
 
-test: $(VENV)/installed-test ## run the tests, warnings as errors; the slow ones are left to make check
-	@$(BIN)/python -m pytest -m "not slow"
+test: $(VENV)/installed-test ## run every test, warnings as errors
+	@$(TESTS)
 
 check: $(VENV)/installed-test ## lint, format, layers, types, jobs, then every test
 	$(BIN)/ruff check
@@ -37,7 +39,7 @@ check: $(VENV)/installed-test ## lint, format, layers, types, jobs, then every t
 	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/narcis jobs check
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 up: $(VENV)/installed ## database, worker and web on this machine, until Ctrl-C: http://localhost:8080
 	$(BIN)/narcis up

@@ -19,10 +19,9 @@ from narcis.recipe import Recipe
 from narcis.settings import HOME
 
 WEIGHTS = HOME / "narcis" / "mini" / "weights" / "model_index.json"
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not WEIGHTS.is_file(), reason=f"the embedded model's weights are not in {WEIGHTS.parent}"),
-]
+pytestmark = pytest.mark.skipif(
+    not WEIGHTS.is_file(), reason=f"the embedded model's weights are not in {WEIGHTS.parent}"
+)
 # A scene that the embedded model shows a face in after few steps.
 SCENE = "oil painting of a calm woman, gown, azure palette, plain background, portrait"
 QUICK = {"prompt": SCENE, "seed": 0, "steps": 8}

@@ -291,7 +291,6 @@ def an_hour_ahead(engine: Engine) -> Iterator[None]:
 
 
 # ------------------------------------------------------------------------------------------ the database
-@pytest.mark.slow
 def test_two_workers_end_each_of_many_runs_once_while_database_and_kernel_die(watched, hire, request, job_file):
     job_file("many", OPEN + "batch: {size: 2, wait: 0.5, by: [pause]}\n", CELL, PAINT)
     two = [hire(), hire()]

@@ -18,7 +18,6 @@ from narcis.portrait import masks
 from narcis.settings import HOME
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(not laboratory.CHROMIUM, reason=laboratory.WAY_OUT),
     pytest.mark.skipif(not importlib.util.find_spec("playwright"), reason="no playwright here: pip install playwright"),
     pytest.mark.usefixtures("mini"),
