@@ -111,7 +111,7 @@ def replaced(child: subprocess.Popen) -> subprocess.Popen:
 
 
 def end(children: list[subprocess.Popen]) -> bool:
-    """Whether all ended by themselves.  What was only just started may not hear us yet, and has nothing to lose."""
+    """Whether all ended at our word.  What was only just started hears it before its handlers: it has nothing to lose."""
     for child in children:
         with suppress(ProcessLookupError):
             child.send_signal(signal.SIGTERM)
@@ -122,4 +122,4 @@ def end(children: list[subprocess.Popen]) -> bool:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-    return all(child.returncode == 0 for child in children)
+    return all(child.returncode in (0, -signal.SIGTERM) for child in children)

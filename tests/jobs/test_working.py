@@ -74,6 +74,12 @@ def test_up_makes_the_database_runs_what_is_submitted_and_ends_with_all_its_proc
     assert queries.workers(engine) == []
 
 
+def test_up_that_is_ended_while_all_still_starts_ends_well(up):
+    until(lambda: len(up.children()) == 2)
+    up.send_signal(signal.SIGINT)
+    assert up.wait(30) == 0
+
+
 def test_a_worker_that_is_killed_is_replaced_and_its_run_ends_once_with_attempt_2(up):
     engine = db.connect()
     id = asking.submit(engine, catalog.find("small"), {"pause": 4.0}, by="cli:anna")
