@@ -111,7 +111,7 @@ def replaced(child: subprocess.Popen) -> subprocess.Popen:
 
 
 def end(children: list[subprocess.Popen]) -> bool:
-    """Whether all ended at our word.  What was only just started hears it before its handlers: it has nothing to lose."""
+    """Whether all ended at our word.  What has only just started hears it without handlers, and has nothing to lose."""
     for child in children:
         with suppress(ProcessLookupError):
             child.send_signal(signal.SIGTERM)
